@@ -1,0 +1,21 @@
+"""What can go wrong, one class a place; each message names the thing, what was received and the remedy."""
+
+
+class VestibuleError(Exception):
+    """Base of all errors that the user can mend; the command line prints the message and exits non-zero."""
+
+
+class ConfigError(VestibuleError):
+    """The configuration is missing, unreadable or invalid."""
+
+
+class SourceError(VestibuleError):
+    """A camera or a video file cannot be opened or read."""
+
+
+class ModelError(VestibuleError):
+    """A model file is missing, damaged, of another shape or needs a runtime that is not installed."""
+
+
+class SinkError(VestibuleError):
+    """A broker refuses us or an output file cannot be written."""

@@ -1,0 +1,214 @@
+"""Every type that flows through the pipeline. Data flows one way; each stage returns a new type."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+Phase = Literal["new", "confirmed", "ended"]
+"""new: seen, evidence is being gathered; confirmed: the garments are final; ended: the person has gone."""
+
+
+def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """Return a read-only view of `array`, so that a frozen type stays frozen."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One decoded picture of one camera.
+
+    Attributes:
+        camera_id: the camera's id in the configuration.
+        seq: number of the decoded frame, from 0; gaps are drops.
+        captured_at_s: Unix seconds, UTC; in replay the clock's start plus the media time.
+        image: uint8 (H, W, 3) BGR, read-only.
+    """
+
+    camera_id: str
+    seq: int
+    captured_at_s: float
+    image: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", read_only(self.image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detections:
+    """People found in one frame.
+
+    Attributes:
+        frame: where they were found.
+        boxes_xyxy: float32 (N, 4) pixels, clipped to the frame.
+        scores: float32 (N,), 0 to 1.
+    """
+
+    frame: Frame
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "boxes_xyxy", read_only(self.boxes_xyxy))
+        object.__setattr__(self, "scores", read_only(self.scores))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tracks:
+    """People of one frame with the ids under which they are followed; only those seen in this very frame.
+
+    Attributes:
+        frame: the frame.
+        ids: int64 (M,); unique within the camera, never reused, counted from 1.
+        boxes_xyxy: float32 (M, 4) pixels, clipped to the frame (as detected, not as predicted).
+        scores: float32 (M,), 0 to 1.
+    """
+
+    frame: Frame
+    ids: npt.NDArray[np.int64]
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", read_only(self.ids))
+        object.__setattr__(self, "boxes_xyxy", read_only(self.boxes_xyxy))
+        object.__setattr__(self, "scores", read_only(self.scores))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Crop:
+    """One person, cut out and padded to the classifier's input.
+
+    Attributes:
+        camera_id: the camera.
+        track_id: the track within that camera.
+        captured_at_s: when the frame was captured.
+        quality: 0 to 1, of size, sharpness and completeness; weighs the reading.
+        image: uint8 (h, w, 3) RGB, read-only.
+    """
+
+    camera_id: str
+    track_id: int
+    captured_at_s: float
+    quality: float
+    image: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", read_only(self.image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CropBatch:
+    """Crops of any cameras that go through the classifier together.
+
+    Attributes:
+        crops: B >= 1 of them.
+        images: uint8 (B, h, w, 3) RGB, their pictures in the same order.
+    """
+
+    crops: tuple[Crop, ...]
+    images: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "images", read_only(self.images))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """What the classifier says of one crop.
+
+    Attributes:
+        camera_id: the camera.
+        track_id: the track within that camera.
+        captured_at_s: when the crop's frame was captured.
+        quality: the crop's.
+        probs: float32 (15,), independent, 0 to 1, in the order of `vestibule_models.labels.LABELS`.
+        embedding: float32 (D,) of unit length, for re-identification.
+    """
+
+    camera_id: str
+    track_id: int
+    captured_at_s: float
+    quality: float
+    probs: npt.NDArray[np.float32]
+    embedding: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probs", read_only(self.probs))
+        object.__setattr__(self, "embedding", read_only(self.embedding))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garment:
+    """One garment of a visit.
+
+    Attributes:
+        label: one of the 15 categories.
+        score: 0 to 1, the quality-weighted mean over the visit's readings.
+        votes: how many readings alone were at or above the category's threshold.
+    """
+
+    label: str
+    score: float
+    votes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One person's stay in front of one camera, as far as it is known now.
+
+    Attributes:
+        visit_id: stable through track breaks; derived from the site, camera, start and a counter.
+        camera_id: the camera.
+        first_seen_at_s: Unix seconds, UTC.
+        last_seen_at_s: Unix seconds, UTC.
+        entered: crossed the entrance line inwards (always true once confirmed where there is no line).
+        zones: names of the zones that the feet have been in, in order of first entry.
+        garments: what is worn, best score first; provisional until `settled`.
+        phase: new, confirmed or ended.
+        settled: the evidence sufficed before the deadline; only a settled visit may raise an alert.
+        silent: never alerts: staff, mannequin, poster.
+        readings: how many readings it rests on.
+    """
+
+    visit_id: str
+    camera_id: str
+    first_seen_at_s: float
+    last_seen_at_s: float
+    entered: bool
+    zones: tuple[str, ...]
+    garments: tuple[Garment, ...]
+    phase: Phase
+    settled: bool
+    silent: bool
+    readings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What the staff asked to be told, once a visit and rule. No pixels.
+
+    Attributes:
+        alert_id: stable, derived from the visit and the rule.
+        visit_id: whose.
+        camera_id: the camera.
+        zones: of the visit at this moment.
+        rule: the rule's name.
+        garments: those of the visit that the rule asked for.
+        first_seen_at_s: of the visit, Unix seconds, UTC.
+        raised_at_s: Unix seconds, UTC.
+    """
+
+    alert_id: str
+    visit_id: str
+    camera_id: str
+    zones: tuple[str, ...]
+    rule: str
+    garments: tuple[Garment, ...]
+    first_seen_at_s: float
+    raised_at_s: float

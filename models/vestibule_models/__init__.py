@@ -1,0 +1,1 @@
+"""The networks of Vestibule: training, evaluation, export, and the shipped zoo."""
