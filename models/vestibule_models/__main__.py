@@ -1,0 +1,41 @@
+"""`vestibule-models COMMAND`: train, evaluate, export and fetch networks, render footage."""
+
+import argparse
+import importlib
+import sys
+
+from vestibule_models.artifact import ArtifactError
+
+COMMANDS = {
+    "train": "train a network on a folder of photos",
+    "evaluate": "measure a network on a test split or on labelled frames",
+    "export": "write a trained network as a model folder: .tflite, .keras, manifest",
+    "predict": "print the ranked garments of photos",
+    "render": "render people who walk through a shop (needs Blender)",
+    "fetch": "download a public model with a pinned hash",
+}
+"""Each is a module of this package with `configure(parser)` and `run(args) -> exit code`, imported when asked for."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors of the user's making are one line on standard error and exit code 1."""
+    parser = argparse.ArgumentParser(prog="vestibule-models", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    arguments = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        if name == chosen:
+            module = importlib.import_module(f"vestibule_models.{name}")
+            module.configure(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except (ArtifactError, OSError) as error:
+        print(f"vestibule-models: {error}", file=sys.stderr)  # noqa: T201 - a command line's one line of error
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

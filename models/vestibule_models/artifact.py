@@ -1,0 +1,191 @@
+"""Model folders: a manifest.json beside the model files, checked before anything is loaded.
+
+A folder of the zoo, or one that the user brings, holds `manifest.json` and the files that it names. The manifest
+is the only place that says how a network wants to be fed and how its answer is to be read.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from vestibule_models.labels import LABELS, GarmentLabel
+
+ZOO = Path(__file__).parent / "zoo"
+MANIFEST = "manifest.json"
+
+
+class ArtifactError(ValueError):
+    """A model folder is missing, incomplete, damaged or of another kind; the message says which and what to do."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(_Model):
+    """How pictures are fed to a network.
+
+    Attributes:
+        height: pixels.
+        width: pixels.
+        colour: order of the channels.
+        dtype: `uint8` means that the network scales by itself.
+        layout: order of the axes.
+        resize: aspect is always kept; what is left over is filled with `pad_value`, at the right and below
+            (`letterbox-top-left`) or on both sides alike (`letterbox-centre`).
+        pad_value: 0 to 255, before scaling.
+        mean: subtracted from 0-255 values, per channel in the order of `colour`.
+        scale: multiplied afterwards.
+    """
+
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    colour: Literal["rgb", "bgr"]
+    dtype: Literal["uint8", "float32"]
+    layout: Literal["nhwc", "nchw"] = "nhwc"
+    resize: Literal["letterbox-top-left", "letterbox-centre"]
+    pad_value: int = Field(default=114, ge=0, le=255)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+
+
+class ModelFile(_Model):
+    """One file of the folder."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+
+
+class Thresholds(_Model):
+    """Scores at which a category is believed; None where the data could not establish the precision.
+
+    Attributes:
+        positives: positive examples among the out-of-fold predictions that the thresholds rest on.
+        likely: lowest score whose predictions are right 75 % of the time.
+        certain: lowest score whose predictions are right 90 % of the time.
+    """
+
+    positives: int = Field(ge=0)
+    likely: float | None = Field(ge=0, le=1)
+    certain: float | None = Field(ge=0, le=1)
+
+
+class _Manifest(_Model):
+    schema_version: Literal[1]
+    name: str
+    version: str
+    input: InputSpec
+    files: dict[str, ModelFile] = Field(min_length=1)
+    provenance: dict[str, str | int | float] = {}
+
+
+class GarmentManifest(_Manifest):
+    """A garment classifier: `probs` (B, 15) and `embedding` (B, embedding_size) out of (B, h, w, 3).
+
+    Attributes:
+        labels: the 15 categories, in the order of the output.
+        embedding_size: length of the embedding, unit length.
+        same_person_distance: cosine distance below which two embeddings look like one person.
+        thresholds: per category.
+    """
+
+    kind: Literal["garment-classifier"]
+    labels: tuple[GarmentLabel, ...]
+    embedding_size: int = Field(gt=0)
+    same_person_distance: float = Field(gt=0, lt=2)
+    thresholds: dict[GarmentLabel, Thresholds]
+
+    @model_validator(mode="after")
+    def _labels_are_ours(self) -> "GarmentManifest":
+        if self.labels != LABELS:
+            raise ValueError(f"labels must be the 15 categories in their order, got {list(self.labels)}")
+        if missing := [label.value for label in LABELS if label not in self.thresholds]:
+            raise ValueError(f"thresholds are missing for {missing}")
+        return self
+
+
+class DetectorManifest(_Manifest):
+    """A person detector.
+
+    Attributes:
+        decoder: how the output is read. `yolox`: (1, N, 5 + classes) raw, N cells of the grids of `strides` in
+            order, row-major; x, y offsets in cells, w, h logarithms in cells; objectness and class scores after
+            the sigmoid. `yolov8`: (1, 4 + classes, N) centre x, y, w, h in input pixels and class scores.
+        strides: of the grids; not used by `yolov8`.
+        classes: how many the network tells apart.
+        person_class: the index of "person" among them.
+        score_threshold: lowest useful score, from the precision-recall curve that came with the network.
+    """
+
+    kind: Literal["person-detector"]
+    decoder: Literal["yolox", "yolov8"]
+    strides: tuple[int, ...] = (8, 16, 32)
+    classes: int = Field(gt=0)
+    person_class: int = Field(ge=0)
+    score_threshold: float = Field(default=0.3, gt=0, lt=1)
+
+
+Manifest = Annotated[GarmentManifest | DetectorManifest, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[GarmentManifest | DetectorManifest] = TypeAdapter(Manifest)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_manifest(folder: Path) -> GarmentManifest | DetectorManifest:
+    """Read and check `folder/manifest.json`; the model files are checked by `model_path`.
+
+    Raises:
+        ArtifactError: no manifest, not JSON, or a key that is missing, unknown or out of range.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArtifactError(
+            f"model folder {folder}: cannot read {MANIFEST} ({error.strerror}); name a folder that holds "
+            f"{MANIFEST} and the files it lists"
+        ) from error
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(f"{path}: {where}: {first['msg']}; see docs/models.md for the manifest") from error
+
+
+def model_path(folder: Path, manifest: GarmentManifest | DetectorManifest, suffix: str) -> Path:
+    """Return the manifest's file that ends in `suffix`, after checking its hash.
+
+    Raises:
+        ArtifactError: the manifest names no such file, it is missing, or it is not the one it was.
+    """
+    names = [name for name in manifest.files if name.endswith(suffix)]
+    if not names:
+        raise ArtifactError(f"model {manifest.name} in {folder} has no {suffix} file, only {sorted(manifest.files)}")
+    path, expected = folder / names[0], manifest.files[names[0]]
+    if not path.is_file():
+        raise ArtifactError(f"model file {path} is missing; install the model again or restore the file")
+    if (found := sha256_of(path)) != expected.sha256:
+        raise ArtifactError(
+            f"model file {path} has SHA-256 {found[:12]}..., its manifest says {expected.sha256[:12]}...: damaged or "
+            "changed; restore it, or export it again so that the manifest agrees"
+        )
+    return path
+
+
+def save_manifest(folder: Path, manifest: GarmentManifest | DetectorManifest) -> None:
+    """Write `folder/manifest.json`, keys in the model's order, ending in a newline."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def describe_file(path: Path) -> ModelFile:
+    """Return what a manifest says of a file that lies on disk."""
+    return ModelFile(sha256=sha256_of(path), bytes=path.stat().st_size)
