@@ -1,324 +1,29 @@
-"""The configuration: frozen, checked once, read here and nowhere else (TOML, environment, credentials)."""
+"""The configuration: frozen, checked once, read here and nowhere else (TOML, environment)."""
 
-import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from vestibule_models.labels import GarmentLabel
 
 from vestibule.errors import ConfigError
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Point = tuple[Fraction, Fraction]
-"""x, y as fractions of the frame's width and height, from the top left; survives a change of resolution."""
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
-"""Goes into topics and ids: letters, digits, '-' and '_'."""
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SiteConfig(_Section):
-    """The store."""
-
-    id: Identifier = "store"
-    time_zone: str = "UTC"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"unknown time zone {value!r}; use an IANA name such as America/Mexico_City")
-        return value
-
-    @property
-    def zone_info(self) -> ZoneInfo:
-        """The time zone, for opening hours and the store's day."""
-        return ZoneInfo(self.time_zone)
-
-
-class EntranceConfig(_Section):
-    """The line that a customer crosses on entering.
-
-    Attributes:
-        line: its two ends.
-        inside: any point on the inner side.
-        hysteresis: fraction of the frame's height that the feet must be past the line to count as across.
-    """
-
-    line: tuple[Point, Point]
-    inside: Point
-    hysteresis: float = Field(default=0.02, ge=0, le=0.2)
-
-    @model_validator(mode="after")
-    def _has_sides(self) -> Self:
-        (x0, y0), (x1, y1), (x, y) = *self.line, self.inside
-        if abs((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)) < 1e-6:  # noqa: PLR2004 - the cross product is 0
-            raise ValueError("the line has no length or `inside` lies on it; name a point clearly on the inner side")
-        return self
-
-
-class ZoneConfig(_Section):
-    """A polygon of the picture, entered by the feet.
-
-    Attributes:
-        kind: `area` is reported and can be asked for by a rule; people in a `staff` zone never alert;
-            people in an `ignore` zone are not looked at.
-        polygon: at least three corners.
-    """
-
-    name: Identifier
-    kind: Literal["area", "staff", "ignore"] = "area"
-    polygon: tuple[Point, ...] = Field(min_length=3)
-
-
-class CameraConfig(_Section):
-    """One camera.
-
-    Attributes:
-        source: `rtsp://...`, a USB camera's index or `/dev/video*`, or a video file.
-        username: for RTSP, instead of writing it into the address.
-        password_file: file with the password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
-    """
-
-    id: Identifier
-    source: str = Field(min_length=1)
-    username: str | None = None
-    password_file: Path | None = None
-    entrance: EntranceConfig | None = None
-    zones: tuple[ZoneConfig, ...] = ()
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _index_is_text(cls, value: object) -> object:
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("source")
-    @classmethod
-    def _no_password(cls, value: str) -> str:
-        if "://" in value and urlsplit(value).password is not None:
-            raise ValueError("a password in the address ends up in logs; use `username` and `password_file`")
-        return value
-
-    def password(self) -> SecretStr | None:
-        """Read the camera's password.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
-        return None if self.password_file is None else read_secret(self.password_file)
-
-
-class CaptureConfig(_Section):
-    """How live cameras are read; recorded video is never thinned or dropped.
-
-    Attributes:
-        analysed_fps: live frames analysed per second and camera, at most.
-        max_frame_age_s: a live frame older than this is dropped, not analysed.
-    """
-
-    open_timeout_s: Seconds = 5.0
-    read_timeout_s: Seconds = 5.0
-    retry_initial_s: Seconds = 1.0
-    retry_max_s: Seconds = 60.0
-    analysed_fps: float = Field(default=8.0, gt=0, le=60)
-    max_frame_age_s: Seconds = 0.5
-
-
-class DetectorConfig(_Section):
-    """The person detector.
-
-    Attributes:
-        model: a model folder (manifest.json and .tflite or .onnx); the shipped one if absent.
-        score_threshold: the manifest's if absent.
-        nms_iou: of two boxes that overlap more, the lower score goes.
-    """
-
-    model: Path | None = None
-    score_threshold: float | None = Field(default=None, gt=0, lt=1)
-    nms_iou: float = Field(default=0.6, gt=0, lt=1)
-    threads: int = Field(default=1, ge=1, le=64)
-
-
-class TrackingConfig(_Section):
-    """ByteTrack (Zhang et al. 2022), with times in seconds.
-
-    Attributes:
-        high_score: detections from here on are matched first.
-        new_score: and from here on start a track.
-        match_iou: least overlap of a match in the first round; 0.5 in the second.
-        lost_s: how long a track that is not seen may come back.
-        confirm_hits: frames in a row until a new track counts.
-    """
-
-    high_score: float = Field(default=0.5, gt=0, lt=1)
-    new_score: float = Field(default=0.55, gt=0, lt=1)
-    match_iou: float = Field(default=0.2, gt=0, lt=1)
-    lost_s: Seconds = 1.5
-    confirm_hits: int = Field(default=2, ge=1, le=30)
-
-
-class CroppingConfig(_Section):
-    """Which people are worth classifying now.
-
-    Attributes:
-        min_height_px: smaller people are not read.
-        min_visible: least share of the box inside the frame (guessed from its shape where the frame cuts it).
-        min_sharpness: least standard deviation of the Laplacian of the crop, grey levels.
-        max_overlap: largest share of the box covered by somebody nearer.
-        margin: added on each side, as a fraction of the box, as in the training photos.
-        max_per_track: good crops a track gets at most.
-        min_interval_s: between two crops of one track.
-    """
-
-    min_height_px: int = Field(default=80, ge=16)
-    min_visible: Fraction = 0.6
-    min_sharpness: float = Field(default=4.0, ge=0)
-    max_overlap: Fraction = 0.35
-    margin: float = Field(default=0.1, ge=0, le=0.5)
-    max_per_track: int = Field(default=10, ge=1, le=100)
-    min_interval_s: float = Field(default=0.3, ge=0, le=60)
-
-
-class BatchingConfig(_Section):
-    """A batch goes when it is full or the oldest crop has waited long enough."""
-
-    max_crops: int = Field(default=16, ge=1, le=256)
-    max_wait_ms: float = Field(default=40.0, ge=0, le=1000)
-
-
-class ClassifierConfig(_Section):
-    """The garment classifier.
-
-    Attributes:
-        runtime: `auto` is TensorFlow where it is installed and sees a GPU, else LiteRT.
-        model: a model folder; the shipped one if absent.
-    """
-
-    runtime: Literal["auto", "litert", "tensorflow"] = "auto"
-    model: Path | None = None
-    threads: int = Field(default=1, ge=1, le=64)
-
-
-class VisitsConfig(_Section):
-    """When readings become garments, tracks become visits, and visits end.
-
-    Attributes:
-        min_readings: evidence that settles a visit.
-        confirm_deadline_s: after the first reading; a visit not settled by then raises no alert.
-        break_window_s: a track that ends and starts again within this, near enough and alike, is one visit.
-        break_distance: how far away, in box heights per second gone (at least half a box height).
-        reentry_window_s: somebody who left over the entrance line and returns within this is the same visit.
-        static_after_s: somebody who has not moved for this long since the first sight is a mannequin or a poster.
-        static_distance: movement of the feet, in box heights, that counts as having moved.
-        staff_after_s: time in a staff zone that makes somebody staff.
-    """
-
-    min_readings: int = Field(default=3, ge=1, le=50)
-    confirm_deadline_s: Seconds = 4.0
-    break_window_s: Seconds = 4.0
-    break_distance: float = Field(default=1.0, gt=0, le=20)
-    reentry_window_s: Seconds = 60.0
-    static_after_s: Seconds = 2.0
-    static_distance: float = Field(default=0.12, gt=0, le=5)
-    staff_after_s: float = Field(default=1.0, ge=0, le=3600)
-
-
-class OpeningHours(_Section):
-    """Store-local time; `closes` before `opens` runs over midnight."""
-
-    opens: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    closes: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
-    )
-
-
-class AlertRule(_Section):
-    """What the staff want to be told.
-
-    Attributes:
-        any_of: one of these garments is enough.
-        all_of: all of these must be worn (besides one of `any_of`, if given).
-        confidence: floor in words: `likely` is a precision of 0.75, `certain` 0.9, on held-out photos.
-        min_score: floor as a score, on top of `confidence`.
-        cameras: only these; all if empty.
-        zones: only visits that were in one of these; anywhere if empty.
-        hours: only then; always if empty.
-        cooldown_s: silence of this rule after an alert, per camera.
-    """
-
-    name: Identifier
-    any_of: tuple[GarmentLabel, ...] = ()
-    all_of: tuple[GarmentLabel, ...] = ()
-    confidence: Literal["likely", "certain"] = "likely"
-    min_score: Fraction = 0.0
-    cameras: tuple[Identifier, ...] = ()
-    zones: tuple[Identifier, ...] = ()
-    hours: tuple[OpeningHours, ...] = ()
-    cooldown_s: float = Field(default=0.0, ge=0, le=86_400)
-
-    @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
-        if not self.any_of and not self.all_of:
-            raise ValueError(f"alert {self.name!r} names no garment; set any_of or all_of")
-        return self
-
-
-class MqttConfig(_Section):
-    """The broker.
-
-    Attributes:
-        password_file: file with the password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
-        prefix: topics are `<prefix>/<site>/...`.
-        client_id: `vestibule-<site>` if absent.
-        ca_file: certificate authority, with `tls`; the system's if absent.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65_535)
-    username: str | None = None
-    password_file: Path | None = None
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "vestibule"
-    client_id: str | None = None
-    keepalive_s: int = Field(default=15, ge=5, le=3600)
-    connect_timeout_s: Seconds = 5.0
-    tls: bool = False
-    ca_file: Path | None = None
-
-    def password(self) -> SecretStr | None:
-        """Read the broker's password.
-
-        Raises:
-            ConfigError: the file cannot be read.
-        """
-        return None if self.password_file is None else read_secret(self.password_file)
-
-
-class JsonlConfig(_Section):
-    """Events as lines of a file, beside MQTT; off without a path."""
-
-    path: Path | None = None
-
-
-class LogConfig(_Section):
-    """What the daemon says of itself."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = "auto"
+from vestibule.sections import (
+    AlertRule,
+    BatchingConfig,
+    CameraConfig,
+    CaptureConfig,
+    ClassifierConfig,
+    CroppingConfig,
+    DetectorConfig,
+    JsonlConfig,
+    LogConfig,
+    MqttConfig,
+    SiteConfig,
+    TrackingConfig,
+    VisitsConfig,
+)
+from vestibule_models.labels import GarmentLabel
 
 
 class Settings(BaseSettings):
@@ -374,24 +79,6 @@ class Settings(BaseSettings):
             if unknown := [name for name in rule.zones if name not in zones]:
                 raise ValueError(f"alert {rule.name!r} names zones {unknown}; configured are {sorted(zones)}")
         return self
-
-
-def read_secret(path: Path) -> SecretStr:
-    """Return the first line of a credential file; a bare name is one of systemd's `$CREDENTIALS_DIRECTORY`.
-
-    Raises:
-        ConfigError: the file cannot be read or is empty.
-    """
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if directory and path.name == str(path):
-        path = Path(directory) / path
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"password_file {path}: cannot be read ({error}); name a readable text file") from error
-    if not lines or not lines[0]:
-        raise ConfigError(f"password_file {path}: is empty; its first line must be the password")
-    return SecretStr(lines[0])
 
 
 def load(path: Path) -> Settings:

@@ -1,3 +1,3 @@
 """Person detectors: frames in, boxes of people out."""
 
-from vestibule.config import DetectorConfig as DetectorConfig
+from vestibule.sections import DetectorConfig as DetectorConfig
