@@ -1,0 +1,49 @@
+"""Runs a .tflite person detector on LiteRT with XNNPACK."""
+
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from vestibule.errors import ModelError
+from vestibule_models.artifact import InputSpec
+from vestibule_models.persons_decode import Bytes, Floats
+
+
+class LiteRtNetwork:
+    """One network on a fixed number of threads, so that a detector's cost does not depend on the machine's size.
+
+    Args:
+        path: the .tflite file.
+        spec: its input as the manifest has it.
+        threads: at least 1.
+
+    Raises:
+        ModelError: not a TFLite file, or its input or output is not what the manifest says.
+    """
+
+    def __init__(self, path: Path, spec: InputSpec, *, threads: int) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            first = (str(error).splitlines() or ["no reason given"])[0]
+            raise ModelError(
+                f"model file {path} cannot be loaded by LiteRT ({first}); is it a .tflite file?"
+            ) from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        sides = (spec.height, spec.width)
+        wanted = (1, *sides, 3) if spec.layout == "nhwc" else (1, 3, *sides)
+        found = [(tuple(int(n) for n in one["shape"]), np.dtype(one["dtype"]).name) for one in inputs]
+        if found != [(wanted, spec.dtype)]:
+            raise ModelError(f"model file {path} takes {found}, its manifest says {wanted} {spec.dtype}; correct input")
+        kinds = [np.dtype(one["dtype"]).name for one in outputs]
+        if kinds != ["float32"]:
+            raise ModelError(f"model file {path} gives {len(kinds)} outputs of type {kinds}, one of float32 is wanted")
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+
+    def infer(self, tensor: Bytes | Floats) -> Floats:
+        """Return the network's float32 output for one input (1, ...)."""
+        self._interpreter.set_tensor(self._input, tensor)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
