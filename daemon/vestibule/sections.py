@@ -213,9 +213,12 @@ class VisitsConfig(_Section):
         confirm_deadline_s: after the first reading; a visit not settled by then raises no alert.
         break_window_s: a track that ends and starts again within this, near enough and alike, is one visit.
         break_distance: how far away, in box heights per second gone (at least half a box height).
-        reentry_window_s: somebody who left over the entrance line and returns within this is the same visit.
-        static_after_s: somebody who has not moved for this long since the first sight is a mannequin or a poster.
-        static_distance: movement of the feet, in box heights, that counts as having moved.
+        reentry_window_s: somebody who left the view, or over the entrance line, and returns looking alike
+            within this is the same visit; after it the visit ends.
+        inside_timeout_s: with an entrance line, how long a visit stays open for somebody who walked on into
+            the store, out of view, and was not seen to leave.
+        static_distance: movement of the feet, in box heights, below which somebody is a mannequin or a poster
+            and no visit.
         staff_after_s: time in a staff zone that makes somebody staff.
     """
 
@@ -224,8 +227,8 @@ class VisitsConfig(_Section):
     break_window_s: Seconds = 4.0
     break_distance: float = Field(default=1.0, gt=0, le=20)
     reentry_window_s: Seconds = 60.0
-    static_after_s: Seconds = 2.0
-    static_distance: float = Field(default=0.12, gt=0, le=5)
+    inside_timeout_s: Seconds = 1800.0
+    static_distance: float = Field(default=0.15, gt=0, le=5)
     staff_after_s: float = Field(default=1.0, ge=0, le=3600)
 
 

@@ -212,3 +212,18 @@ class Alert:
     garments: tuple[Garment, ...]
     first_seen_at_s: float
     raised_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One event as it is published.
+
+    Attributes:
+        topic: full topic.
+        at_s: when, Unix seconds, UTC.
+        payload: UTF-8 JSON, an object; the bytes that every sink gets.
+    """
+
+    topic: str
+    at_s: float
+    payload: bytes
