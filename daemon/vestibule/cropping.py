@@ -1,0 +1,142 @@
+"""Which of the people in view are worth classifying now, and their pictures as the classifier wants them."""
+
+from collections.abc import Collection
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vestibule.sections import CroppingConfig
+from vestibule.types import Crop, Tracks
+from vestibule_models.artifact import InputSpec
+
+_EDGE_PX = 2.0
+"""A box that comes this near to the frame's edge is taken to be cut by it."""
+_USUAL_ASPECT = 2.6
+"""Height over width of a whole walking person, to guess how much of a cut one is outside."""
+_LARGE_PX = 240.0
+"""From this height on a person shows all that the classifier can use."""
+_KEPT_S = 60.0
+"""How long a track's count of crops is kept after its last frame."""
+
+
+class Cropper:
+    """Chooses and cuts the crops of one camera; at most `max_per_track` good ones a track, spaced in time."""
+
+    def __init__(self, config: CroppingConfig, spec: InputSpec) -> None:
+        self._config = config
+        self._spec = spec
+        self._taken: dict[int, tuple[int, float]] = {}  # track id -> crops so far, time of the last
+        self._seen_at_s: dict[int, float] = {}
+
+    def crops(self, tracks: Tracks, settled: Collection[int] = ()) -> tuple[Crop, ...]:
+        """Cut out the people who are big, whole, sharp and free enough, and not yet settled.
+
+        Args:
+            tracks: who is in view.
+            settled: ids of tracks that need no more readings.
+        """
+        now_s = tracks.frame.captured_at_s
+        self._forget(tracks, now_s)
+        found = []
+        for index, track_id in enumerate(tracks.ids.tolist()):
+            count, last_s = self._taken.get(track_id, (0, float("-inf")))
+            due = count < self._config.max_per_track and now_s - last_s >= self._config.min_interval_s
+            if not due or track_id in settled:
+                continue
+            quality = self._geometry(tracks, index)
+            if quality is None:
+                continue
+            image = self._cut(tracks.frame.image, tracks.boxes_xyxy[index])
+            if sharpness(image) < self._config.min_sharpness:
+                continue
+            self._taken[track_id] = (count + 1, now_s)
+            found.append(
+                Crop(
+                    camera_id=tracks.frame.camera_id,
+                    track_id=track_id,
+                    captured_at_s=now_s,
+                    quality=quality,
+                    image=letterbox(image, self._spec),
+                )
+            )
+        return tuple(found)
+
+    def _forget(self, tracks: Tracks, now_s: float) -> None:
+        """Drop tracks long gone, so that months of running do not fill the memory."""
+        self._seen_at_s.update(dict.fromkeys(tracks.ids.tolist(), now_s))
+        for track_id in [t for t, seen in self._seen_at_s.items() if now_s - seen > _KEPT_S]:
+            del self._seen_at_s[track_id]
+            self._taken.pop(track_id, None)
+
+    def _geometry(self, tracks: Tracks, index: int) -> float | None:
+        """Return the crop's quality, 0 to 1, or None if it is too small, cut or covered."""
+        box = tracks.boxes_xyxy[index].astype(np.float64)
+        height_px = box[3] - box[1]
+        if height_px < self._config.min_height_px or box[2] - box[0] < 1:
+            return None
+        visible = visible_share(box, tracks.frame.image.shape[:2])
+        covered = covered_share(index, tracks.boxes_xyxy.astype(np.float64))
+        if visible < self._config.min_visible or covered > self._config.max_overlap:
+            return None
+        return float(min(1.0, height_px / _LARGE_PX) * visible * (1 - covered))
+
+    def _cut(self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = (float(v) for v in box)
+        dx, dy = (x1 - x0) * self._config.margin, (y1 - y0) * self._config.margin
+        left, top = max(0, round(x0 - dx)), max(0, round(y0 - dy))
+        right, bottom = min(width, round(x1 + dx)), min(height, round(y1 + dy))
+        return image[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> float:
+    """Guess what share of a person is inside the frame; 1 where the box touches no edge.
+
+    A box cut at the bottom or top is shorter than a person of its width is; cut at a side it is narrower.
+    """
+    height, width = frame_hw[:2]
+    box_w, box_h = max(box[2] - box[0], 1.0), max(box[3] - box[1], 1.0)
+    share = 1.0
+    if box[1] <= _EDGE_PX or box[3] >= height - _EDGE_PX:
+        share = min(share, box_h / (_USUAL_ASPECT * box_w))
+    if box[0] <= _EDGE_PX or box[2] >= width - _EDGE_PX:
+        share = min(share, box_w * _USUAL_ASPECT / box_h)
+    return float(min(share, 1.0))
+
+
+def covered_share(index: int, boxes_xyxy: npt.NDArray[np.float64]) -> float:
+    """Share of one box that a nearer person covers at most; nearer is whose feet are lower in the picture."""
+    box = boxes_xyxy[index]
+    area = max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
+    nearer = boxes_xyxy[boxes_xyxy[:, 3] > box[3]]
+    size = np.minimum(nearer[:, 2:], box[2:]) - np.maximum(nearer[:, :2], box[:2])
+    return float(np.max(np.prod(np.maximum(size, 0), axis=1), initial=0.0) / area)
+
+
+def sharpness(image: npt.NDArray[np.uint8]) -> float:
+    """Standard deviation of the Laplacian, in grey levels, of a uint8 (H, W, 3) BGR picture at 128 px height.
+
+    The variance of the Laplacian is the usual focus measure (Pech-Pacheco et al. 2000); the fixed height makes
+    near and far people comparable.
+    """
+    scale = 128 / image.shape[0]
+    small = cv2.resize(image, (max(1, round(image.shape[1] * scale)), 128), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).std())
+
+
+def letterbox(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8]:
+    """Resize a uint8 (H, W, 3) BGR picture to the spec's (h, w), aspect kept, padded, in the spec's colour order."""
+    height, width = image.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    new_h, new_w = max(1, round(height * scale)), max(1, round(width * scale))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(image, (new_w, new_h), interpolation=interpolation)
+    if spec.colour == "rgb":
+        small = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+    canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
+    centred = spec.resize == "letterbox-centre"
+    top, left = ((spec.height - new_h) // 2, (spec.width - new_w) // 2) if centred else (0, 0)
+    canvas[top : top + new_h, left : left + new_w] = small
+    return canvas
