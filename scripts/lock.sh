@@ -18,7 +18,7 @@ compile() {
     echo "Locking $output ..."
     "$tool/bin/uv" pip compile pyproject.toml --quiet --no-config --output-file "$output" \
         --universal --python-version 3.11 --fork-strategy fewest --no-build \
-        --generate-hashes --custom-compile-command "make lock" "$@"
+        --constraint requirements/constraints.in --generate-hashes --custom-compile-command "make lock" "$@"
 }
 # The demo's environment is part of the tests': the same versions, the lesser set.
 compile requirements/dev.lock --group build --group dev --extra tensorflow "$@"
