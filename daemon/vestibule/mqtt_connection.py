@@ -1,0 +1,207 @@
+"""One connection to an MQTT 5 broker: opened in the background, kept up, and its failures explained in words.
+
+paho-mqtt runs the network in a thread of its own; its callbacks and the caller meet under one condition here.
+"""
+
+import ssl
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Condition
+
+import structlog
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from vestibule.errors import SinkError
+from vestibule.sections import MqttConfig
+
+_RETRY_INITIAL_S = 1
+_RETRY_MAX_S = 30
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Will:
+    """What the broker says (retained, QoS 1) when this connection ends, however it ends."""
+
+    topic: str
+    payload: bytes
+
+
+def address(config: MqttConfig) -> str:
+    """`host:port`, as errors and `check` name the broker."""
+    return f"{config.host}:{config.port}"
+
+
+class MqttConnection:
+    """Connects, and reconnects with growing pauses (1 to 30 s), until it is closed.
+
+    Messages published at QoS 1 while the broker is away wait in memory and are sent on its return.
+
+    Args:
+        config: the broker.
+        client_id: unique at the broker, or each throws the other out.
+        on_connected: called in the network thread after every successful connect, before waiting messages go out.
+        will: published by the broker when the connection ends, also when it ends in good order.
+
+    Raises:
+        SinkError: the certificate authority's file cannot be used.
+        ConfigError: the password file cannot be read.
+    """
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        client_id: str,
+        on_connected: Callable[[], None] | None = None,
+        will: Will | None = None,
+    ) -> None:
+        self._config = config
+        self._client_id = client_id
+        self._on_connected = on_connected
+        self._will = will
+        self._changed = Condition()
+        self._connected = False
+        self._closing = False
+        self._problem: str | None = None
+        self.client = self._new_client()
+
+    def start(self) -> None:
+        """Begin to connect and return at once."""
+        self.client.connect_async(
+            self._config.host, self._config.port, keepalive=self._config.keepalive_s, clean_start=True
+        )
+        self.client.loop_start()
+
+    def wait_connected(self, timeout_s: float) -> None:
+        """Return once connected.
+
+        Raises:
+            SinkError: the broker cannot be reached or refuses; told as soon as it is known.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._connected or self._problem is not None, timeout_s)
+            if self._connected:
+                return
+            problem = self._problem or f"no answer in {timeout_s:g} s; is mqtt.port right and an MQTT broker there?"
+        raise SinkError(f"broker {address(self._config)}: {problem}")
+
+    def close(self) -> None:
+        """Disconnect, have the broker publish the will if there is one, and end the network thread."""
+        self._closing = True
+        self.client.drop_out_messages()  # or paho's thread would wait for their acknowledgement for ever
+        if self._will is None:
+            self.client.disconnect()
+        else:
+            # MQTT 5, section 3.14.2.1: the server publishes the will although we leave in good order.
+            self.client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+        self.client.loop_stop()
+        # Bound methods tie this object and the client into a ring; open it so that paho's sockets close now.
+        self.client.on_connect = self.client.on_connect_fail = self.client.on_disconnect = None
+
+    def _new_client(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        client.connect_timeout = self._config.connect_timeout_s
+        client.reconnect_delay_set(_RETRY_INITIAL_S, _RETRY_MAX_S)
+        password = self._config.password()
+        if self._config.username is not None:
+            client.username_pw_set(self._config.username, None if password is None else password.get_secret_value())
+        if self._config.tls:
+            client.tls_set_context(_tls_context(self._config))
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+        client.on_connect = self._handle_connect
+        client.on_connect_fail = self._handle_connect_fail
+        client.on_disconnect = self._handle_disconnect
+        return client
+
+    def _handle_connect(
+        self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._fail(_explain_refusal(reason, self._config))
+            return
+        with self._changed:
+            self._connected, self._problem = True, None
+            self._changed.notify_all()
+        _log.info("broker connected", broker=address(self._config), client_id=self._client_id)
+        if self._on_connected is not None:
+            self._on_connected()
+
+    def _handle_connect_fail(self, _client: Client, _data: object) -> None:
+        # paho calls this while it handles the exception but does not hand it over.
+        self._fail(_explain_failure(sys.exc_info()[1], self._config))
+
+    def _handle_disconnect(
+        self,
+        _client: Client,
+        _data: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if self._closing:
+            return
+        if str(reason) == "Session taken over":
+            self._fail(f"another client connected as {self._client_id!r}; give each its own mqtt.client_id")
+        elif self._connected:
+            why = f"ended by the broker ({reason})" if flags.is_disconnect_packet_from_server else "lost"
+            self._fail(f"connection {why}; reconnecting")
+        elif self._problem is None:
+            self._fail("closed the connection without an answer; does this port want TLS (mqtt.tls = true)?")
+
+    def _fail(self, problem: str) -> None:
+        with self._changed:
+            known = problem == self._problem
+            self._connected, self._problem = False, problem
+            self._changed.notify_all()
+        if not known:  # every retry fails alike; once is enough
+            _log.warning("broker not connected", broker=address(self._config), problem=problem)
+
+
+def _tls_context(config: MqttConfig) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SinkError(f"mqtt.ca_file {config.ca_file}: {error}; name a PEM file with the certificate") from error
+
+
+def _explain_refusal(reason: ReasonCode, config: MqttConfig) -> str:
+    """Say why the broker refused (MQTT 5, section 3.2.2.2) and what to do; never the password."""
+    match str(reason):
+        case "Bad user name or password" | "Not authorized" if config.username is None:
+            remedy = "it wants a user name; set mqtt.username and mqtt.password_file"
+        case "Bad user name or password" | "Not authorized":
+            remedy = f"check mqtt.username ({config.username!r}), mqtt.password_file and the broker's access list"
+        case "Client identifier not valid":
+            remedy = "set another mqtt.client_id"
+        case "Unsupported protocol version":
+            remedy = "it must speak MQTT 5; mosquitto does since 1.6"
+        case "Server unavailable" | "Server busy" | "Quota exceeded" | "Connection rate exceeded":
+            remedy = "try later or look at the broker's limits"
+        case _:
+            remedy = "look at the broker's log"
+    return f"refused the connection: {reason}; {remedy}"
+
+
+def _explain_failure(error: BaseException | None, config: MqttConfig) -> str:
+    """Say why no connection came about and what to do."""
+    match error:
+        case ConnectionRefusedError():
+            return "nothing listens there; is the broker running, are mqtt.host and mqtt.port right?"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted ({error.verify_message}); set mqtt.ca_file to its authority's file"
+        case ssl.SSLError():
+            return f"TLS failed ({error.reason}); does this port speak TLS? else set mqtt.tls = false"
+        case TimeoutError():
+            return f"no answer in {config.connect_timeout_s:g} s; check mqtt.host, the network and the firewall"
+        case OSError() if type(error).__name__ == "gaierror":
+            return f"the name {config.host!r} is not known; check mqtt.host"
+        case _:
+            return f"cannot be reached ({error}); check mqtt.host and mqtt.port"

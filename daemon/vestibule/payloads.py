@@ -1,0 +1,253 @@
+"""What is published: one pydantic model a payload, and pure functions from `Alert` and `Visit` to `Message`.
+
+The bytes depend on the arguments alone (fixed key order, compact, no clock), so that a replay of the same input
+publishes the same bytes. `python -m vestibule.payloads FOLDER` writes the JSON Schemas that ship in `schemas/`.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vestibule.types import Alert, Garment, Message, Phase, Visit
+
+SCHEMA_VERSION: Final = 1
+SCHEMA_DIR = Path(__file__).parent / "schemas"
+
+_Seconds = Annotated[float, Field(ge=0, description="Unix seconds, UTC, to the millisecond.")]
+_Iso = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="The same moment, ISO-8601, UTC."),
+]
+_Name = Annotated[str, Field(min_length=1)]
+
+_TYPE_OF_PHASE: dict[Phase, Literal["new", "update", "end"]] = {"new": "new", "confirmed": "update", "ended": "end"}
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelNames(_Payload):
+    """The networks that were at work, each as `name@version`."""
+
+    classifier: _Name
+    detector: _Name
+
+
+class GarmentPayload(_Payload):
+    """One garment: the mean score of its readings (4 decimals) and how many of them alone were sure."""
+
+    label: _Name
+    score: Annotated[float, Field(ge=0, le=1)]
+    votes: Annotated[int, Field(ge=0)]
+
+    @classmethod
+    def of(cls, garment: Garment) -> Self:
+        """Round for publication."""
+        return cls(label=str(garment.label), score=round(float(garment.score), 4), votes=garment.votes)
+
+
+class AlertPayload(_Payload):
+    """`<prefix>/<site>/alerts`: a customer whom the staff asked to be told of; once a visit and rule."""
+
+    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
+    event_id: _Name = Field(description="The same on every delivery of this event; drop the second one.")
+    seq: Annotated[int, Field(ge=0)] = Field(description="Counts all events since the daemon's start; gaps are losses.")
+    site: _Name
+    camera: _Name
+    zones: tuple[_Name, ...]
+    visit_id: _Name
+    alert_id: _Name
+    rule: _Name
+    garments: tuple[GarmentPayload, ...]
+    summary: _Name = Field(description="The alert in words, for people.")
+    first_seen_at_s: _Seconds
+    first_seen_at: _Iso
+    raised_at_s: _Seconds
+    raised_at: _Iso
+    model: ModelNames
+
+
+class VisitPayload(_Payload):
+    """`<prefix>/<site>/visits`: what is known of one person's stay in front of one camera."""
+
+    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
+    event_id: _Name = Field(description="The same on every delivery of this event; drop the second one.")
+    seq: Annotated[int, Field(ge=0)] = Field(description="Counts all events since the daemon's start; gaps are losses.")
+    type: Literal["new", "update", "end"]
+    site: _Name
+    camera: _Name
+    zones: tuple[_Name, ...]
+    visit_id: _Name
+    garments: tuple[GarmentPayload, ...] = Field(description="Best score first; provisional until `settled`.")
+    summary: _Name = Field(description="The visit in words, for people.")
+    entered: bool = Field(description="Crossed the entrance line inwards, or there is no line.")
+    settled: bool = Field(description="The garments are final.")
+    staff: bool = Field(description="Never raises an alert.")
+    readings: Annotated[int, Field(ge=0)] = Field(description="Looks of the classifier that the garments rest on.")
+    first_seen_at_s: _Seconds
+    first_seen_at: _Iso
+    last_seen_at_s: _Seconds
+    last_seen_at: _Iso
+    model: ModelNames
+
+
+PAYLOADS: dict[str, type[AlertPayload | VisitPayload]] = {"alert": AlertPayload, "visit": VisitPayload}
+
+
+def alerts_topic(prefix: str, site: str) -> str:
+    """Topic of the alerts."""
+    return f"{prefix}/{site}/alerts"
+
+
+def visits_topic(prefix: str, site: str) -> str:
+    """Topic of the visits."""
+    return f"{prefix}/{site}/visits"
+
+
+def available_topic(prefix: str, site: str) -> str:
+    """Topic of `online` or `offline`, retained, also the last will."""
+    return f"{prefix}/{site}/available"
+
+
+def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: ModelNames) -> Message:
+    """Publishable form of an alert; its `event_id` is the alert's own id."""
+    payload = AlertPayload(
+        schema_version=SCHEMA_VERSION,
+        event_id=alert.alert_id,
+        seq=seq,
+        site=site,
+        camera=alert.camera_id,
+        zones=alert.zones,
+        visit_id=alert.visit_id,
+        alert_id=alert.alert_id,
+        rule=alert.rule,
+        garments=tuple(GarmentPayload.of(garment) for garment in alert.garments),
+        summary=_summary("customer", alert.garments),
+        first_seen_at_s=_to_ms(alert.first_seen_at_s) / 1000,
+        first_seen_at=_iso(alert.first_seen_at_s),
+        raised_at_s=_to_ms(alert.raised_at_s) / 1000,
+        raised_at=_iso(alert.raised_at_s),
+        model=model,
+    )
+    return Message(topic=alerts_topic(prefix, site), at_s=alert.raised_at_s, payload=_encode(payload))
+
+
+def visit_message(
+    visit: Visit, *, at_s: float, number: int, site: str, prefix: str, seq: int, model: ModelNames
+) -> Message:
+    """Publishable form of a visit that changed at `at_s`; `number` counts that visit's events from 1."""
+    kind = _TYPE_OF_PHASE[visit.phase]
+    payload = VisitPayload(
+        schema_version=SCHEMA_VERSION,
+        event_id=f"{visit.visit_id}:{kind}:{number}",
+        seq=seq,
+        type=kind,
+        site=site,
+        camera=visit.camera_id,
+        zones=visit.zones,
+        visit_id=visit.visit_id,
+        garments=tuple(GarmentPayload.of(garment) for garment in visit.garments),
+        summary=_summary("staff" if visit.silent else "customer", visit.garments),
+        entered=visit.entered,
+        settled=visit.settled,
+        staff=visit.silent,
+        readings=visit.readings,
+        first_seen_at_s=_to_ms(visit.first_seen_at_s) / 1000,
+        first_seen_at=_iso(visit.first_seen_at_s),
+        last_seen_at_s=_to_ms(visit.last_seen_at_s) / 1000,
+        last_seen_at=_iso(visit.last_seen_at_s),
+        model=model,
+    )
+    return Message(topic=visits_topic(prefix, site), at_s=at_s, payload=_encode(payload))
+
+
+class Composer:
+    """Numbers the events of one run, from 0 over all and from 1 within a visit, and composes their messages."""
+
+    def __init__(self, *, site: str, prefix: str, model: ModelNames) -> None:
+        self._site = site
+        self._prefix = prefix
+        self._model = model
+        self._seq = 0
+        self._events_of_visit: dict[str, int] = {}
+
+    def alert(self, alert: Alert) -> Message:
+        """Compose the next message, from an alert."""
+        return alert_message(alert, site=self._site, prefix=self._prefix, seq=self._next(), model=self._model)
+
+    def visit(self, visit: Visit, *, at_s: float) -> Message:
+        """Compose the next message, from a visit that changed at `at_s` (Unix seconds)."""
+        number = self._events_of_visit.pop(visit.visit_id, 0) + 1
+        if visit.phase != "ended":  # nothing follows an end, and a daemon must not remember every visit for ever
+            self._events_of_visit[visit.visit_id] = number
+        return visit_message(
+            visit,
+            at_s=at_s,
+            number=number,
+            site=self._site,
+            prefix=self._prefix,
+            seq=self._next(),
+            model=self._model,
+        )
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq - 1
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """JSON Schema (2020-12) of the payload `name`, a key of `PAYLOADS`."""
+    payload = PAYLOADS[name]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:vestibule:schema:{name}:v{SCHEMA_VERSION}",
+        **payload.model_json_schema(mode="serialization"),
+        "title": f"Vestibule {name}, version {SCHEMA_VERSION}",
+    }
+
+
+def schema_files() -> dict[str, str]:
+    """File name and text of every schema that ships."""
+    return {
+        f"{name}.v{SCHEMA_VERSION}.schema.json": json.dumps(json_schema(name), indent=2, ensure_ascii=False) + "\n"
+        for name in PAYLOADS
+    }
+
+
+def write_schemas(folder: Path) -> tuple[Path, ...]:
+    """Write the schemas into `folder` and return their paths."""
+    written = []
+    for name, text in schema_files().items():
+        (folder / name).write_text(text, encoding="utf-8")
+        written.append(folder / name)
+    return tuple(written)
+
+
+def _summary(who: str, garments: tuple[Garment, ...]) -> str:
+    if not garments:
+        return f"{who}, garments not recognised"
+    return f"{who} wearing {'/'.join(str(garment.label) for garment in garments)}"
+
+
+def _to_ms(at_s: float) -> int:
+    return round(at_s * 1000)
+
+
+def _iso(at_s: float) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_to_ms(at_s))
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _encode(payload: _Payload) -> bytes:
+    values = payload.model_dump(mode="json")
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+if __name__ == "__main__":
+    for file in write_schemas(Path(sys.argv[1]) if len(sys.argv) > 1 else SCHEMA_DIR):
+        sys.stdout.write(f"{file}\n")

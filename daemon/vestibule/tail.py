@@ -1,0 +1,129 @@
+"""`vestibule tail`: subscribes to the alerts as a staff's app would and prints a line for each."""
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import TextIO
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import structlog
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import ValidationError
+
+from vestibule.config import Settings
+from vestibule.errors import SinkError
+from vestibule.mqtt_connection import MqttConnection, address
+from vestibule.payloads import AlertPayload, alerts_topic
+from vestibule.sections import MqttConfig
+
+_POLL_S = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class AlertSubscriber:
+    """A second MQTT client: hands over every alert of a site; subscribes again after every reconnect.
+
+    Args:
+        config: the broker.
+        site: the store's id.
+        on_alert: called in the client's network thread.
+
+    Raises:
+        SinkError: the certificate authority's file cannot be used.
+        ConfigError: the password file cannot be read.
+    """
+
+    def __init__(self, config: MqttConfig, *, site: str, on_alert: Callable[[AlertPayload], None]) -> None:
+        self._config = config
+        self._topic = alerts_topic(config.prefix, site)
+        self._on_alert = on_alert
+        self._answered = Event()
+        self._denied: str | None = None
+        # Not mqtt.client_id: that is the daemon's, and two of one name throw each other out.
+        client_id = f"vestibule-{site}-tail-{uuid4().hex[:8]}"
+        self._connection = MqttConnection(config, client_id=client_id, on_connected=self._subscribe)
+        self._connection.client.on_subscribe = self._handle_suback
+        self._connection.client.on_message = self._handle_message
+        self._connection.start()
+
+    def wait_subscribed(self, timeout_s: float) -> None:
+        """Return once alerts that are published from now on will arrive.
+
+        Raises:
+            SinkError: the broker cannot be reached, refuses, or denies the subscription.
+        """
+        self._connection.wait_connected(timeout_s)
+        if not self._answered.wait(timeout_s):
+            raise SinkError(f"broker {address(self._config)}: no answer to the subscription in {timeout_s:g} s")
+        if self._denied is not None:
+            raise SinkError(
+                f"broker {address(self._config)}: denies {self._topic} ({self._denied}); check its access list"
+            )
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+        self._connection.client.on_subscribe = self._connection.client.on_message = None
+
+    def _subscribe(self) -> None:
+        self._connection.client.subscribe(self._topic, qos=1)
+
+    def _handle_suback(
+        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._denied = next((str(reason) for reason in reasons if reason.is_failure), None)
+        self._answered.set()
+
+    def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        try:
+            alert = AlertPayload.model_validate_json(message.payload)
+        except ValidationError as error:
+            _log.warning("not an alert of this version", topic=message.topic, faults=error.error_count())
+        else:
+            self._on_alert(alert)
+
+
+def alert_line(alert: AlertPayload, zone: ZoneInfo) -> str:
+    """One line for people: the store's time, camera, what is worn and where."""
+    raised_at = datetime.fromtimestamp(alert.raised_at_s, zone)
+    where = f"  ({', '.join(alert.zones)})" if alert.zones else ""
+    return f"{raised_at:%H:%M:%S} {alert.camera}  {alert.summary}{where}"
+
+
+def run(settings: Settings, *, out: TextIO | None = None, stop: Event | None = None) -> int:
+    """Print alerts until interrupted (Ctrl-C), `stop` is set, or the reader of a pipe has gone; return 0.
+
+    Raises:
+        SinkError: the broker cannot be reached at the start, refuses, or denies the subscription.
+        ConfigError: the password file cannot be read.
+    """
+    stream = sys.stdout if out is None else out
+    # Printing happens here and not in the network thread, where a slow terminal would hold up the keepalive.
+    alerts: SimpleQueue[AlertPayload] = SimpleQueue()
+    subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=alerts.put)
+    try:
+        subscriber.wait_subscribed(settings.mqtt.connect_timeout_s + 1.0)
+        _print_alerts(alerts, stream, settings.site.zone_info, stop or Event())
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this the interpreter complains while exiting.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    finally:
+        subscriber.close()
+    return 0
+
+
+def _print_alerts(alerts: SimpleQueue[AlertPayload], stream: TextIO, zone: ZoneInfo, stop: Event) -> None:
+    while not stop.is_set():
+        with suppress(Empty):
+            print(alert_line(alerts.get(timeout=_POLL_S), zone), file=stream, flush=True)
