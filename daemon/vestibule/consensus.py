@@ -1,0 +1,94 @@
+"""Many readings of one person become garments: people turn, and far away they are read badly."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from vestibule.types import Garment, Reading
+from vestibule_models.artifact import Thresholds
+from vestibule_models.labels import LABELS, GarmentLabel
+
+_LEAST_WEIGHT = 0.01
+
+
+class Evidence:
+    """The readings of one person, as sums: it takes the same memory however many there are.
+
+    The score of a category is sum(q_i p_i) / sum(q_i) over all readings, q_i the quality of the crop (at least
+    0.01) and p_i the probability; the mean look alike, of the embeddings. It does not depend on the order in which
+    readings arrive. A category is worn when its score reaches its `likely` threshold; one without never is.
+
+    Attributes:
+        count: readings so far.
+        first_at_s: capture time of the earliest, Unix seconds; infinite before the first.
+    """
+
+    def __init__(self, thresholds: Mapping[GarmentLabel, Thresholds]) -> None:
+        likely = [thresholds[label].likely if label in thresholds else None for label in LABELS]
+        self._likely = np.array([np.inf if value is None else value for value in likely])
+        self.count = 0
+        self.first_at_s = float("inf")
+        self._weight = 0.0
+        self._probs = np.zeros(len(LABELS))
+        self._votes = np.zeros(len(LABELS), np.int64)
+        self._look: npt.NDArray[np.float64] | None = None
+        self._worn_before: tuple[bool, ...] | None = None
+        self._worn: tuple[bool, ...] | None = None
+
+    def add(self, reading: Reading) -> None:
+        """Add a reading; one with a value that is not a number says nothing and is left out."""
+        probs = reading.probs.astype(np.float64)
+        embedding = reading.embedding.astype(np.float64)
+        if not (np.isfinite(probs).all() and np.isfinite(embedding).all() and np.isfinite(reading.quality)):
+            return
+        weight = max(reading.quality, _LEAST_WEIGHT)
+        self.count += 1
+        self.first_at_s = min(self.first_at_s, reading.captured_at_s)
+        self._weight += weight
+        self._probs += weight * probs
+        self._votes += probs >= self._likely
+        self._look = weight * embedding + (0.0 if self._look is None else self._look)
+        self._note()
+
+    def merge(self, other: "Evidence") -> None:
+        """Add the readings of another track of the same person."""
+        if other._look is None:
+            return
+        was_empty = self.count == 0
+        self.count += other.count
+        self.first_at_s = min(self.first_at_s, other.first_at_s)
+        self._weight += other._weight
+        self._probs += other._probs
+        self._votes += other._votes
+        self._look = other._look + (0.0 if self._look is None else self._look)
+        self._note()
+        if was_empty:
+            self._worn_before = other._worn_before
+
+    def _note(self) -> None:
+        self._worn_before, self._worn = self._worn, tuple((self._probs / self._weight >= self._likely).tolist())
+
+    def suffices(self, min_readings: int) -> bool:
+        """Whether there are enough readings and the last of them did not change what is worn."""
+        stable = self._worn == self._worn_before or min_readings == 1
+        return self.count >= min_readings and stable
+
+    def garments(self) -> tuple[Garment, ...]:
+        """Return what is worn, best score first, then in the labels' order."""
+        if self._worn is None:
+            return ()
+        scores = np.minimum(self._probs / self._weight, 1.0)
+        found = [
+            Garment(label=label.value, score=float(scores[i]), votes=int(self._votes[i]))
+            for i, label in enumerate(LABELS)
+            if self._worn[i]
+        ]
+        return tuple(sorted(found, key=lambda garment: -garment.score))
+
+    def distance(self, other: "Evidence") -> float | None:
+        """Return the cosine distance of the mean looks, 0 to 2; None where either has no reading."""
+        if self._look is None or other._look is None:
+            return None
+        norms = float(np.linalg.norm(self._look) * np.linalg.norm(other._look))
+        return 1.0 if norms == 0 else 1.0 - float(self._look @ other._look) / norms

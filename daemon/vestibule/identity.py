@@ -1,0 +1,114 @@
+"""Is this track somebody who was here before? Decided by time, place and looks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vestibule.entrance import Doorway
+from vestibule.geometry import Sight, distance
+from vestibule.sections import VisitsConfig
+from vestibule.stay import Fragment, Stay
+
+HOLD_S = 1.5
+"""A track waits at most this long for the reading that tells whose it is."""
+_PLACE_ALONE_S = 1.0
+"""After this without a reading, place and time alone decide, if they leave one answer."""
+_LEAST_REACH = 0.5
+"""In box heights: how far away a track may come back however short the gap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """A fragment that may belong to a stay.
+
+    Attributes:
+        is_break: time and place agree: the track only broke; else the person has been away.
+        apart: distance in the picture, in box heights.
+        looks: cosine distance of the mean looks, None where one of them has not been read.
+    """
+
+    fragment: Fragment
+    stay: Stay
+    is_break: bool
+    apart: float
+    looks: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Which fragments continue a stay, and which are somebody new; the others wait."""
+
+    joined: tuple[tuple[Fragment, Stay], ...]
+    fresh: tuple[Fragment, ...]
+
+
+class Recognition:
+    """Matches tracks that have just begun with people who are out of view."""
+
+    def __init__(self, *, config: VisitsConfig, doorway: Doorway | None, same_person_distance: float) -> None:
+        self._config = config
+        self._doorway = doorway
+        self._same_person_distance = same_person_distance
+
+    def decide(self, fragments: Sequence[Fragment], absent: Sequence[Stay], now_s: float) -> Decision:
+        """Decide for every fragment for which it can be done now.
+
+        With a reading on both sides the looks must agree; breaks go before returns, then the nearest look, then
+        the nearest place, each stay and each fragment once. Without, a break is taken on time and place alone when
+        nobody else comes into question, after one second (at once if the stay never had a reading). Whoever could
+        be nobody is new; so is whoever is undecided after `HOLD_S`.
+        """
+        options = [option for fragment in fragments for stay in absent if (option := self._option(fragment, stay))]
+        alike = [o for o in options if o.looks is not None and o.looks <= self._same_person_distance]
+        alike.sort(key=lambda o: (not o.is_break, o.looks, o.apart, o.fragment.track_id, o.stay.order))
+        by_place = [
+            o
+            for o in self._alone(options)
+            if o.looks is None and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.stay.evidence.count == 0)
+        ]
+        joined: list[tuple[Fragment, Stay]] = []
+        used: set[int] = set()
+        for option in alike + by_place:
+            if not used & {id(option.fragment), id(option.stay)}:
+                used |= {id(option.fragment), id(option.stay)}
+                joined.append((option.fragment, option.stay))
+        hopeful = {id(o.fragment) for o in options if o.is_break or o.looks is None if id(o.stay) not in used}
+        fresh = [f for f in fragments if id(f) not in used and (id(f) not in hopeful or now_s - f.first_at_s >= HOLD_S)]
+        return Decision(joined=tuple(joined), fresh=tuple(fresh))
+
+    @staticmethod
+    def _alone(options: Sequence[Option]) -> list[Option]:
+        """Return the breaks whose fragment and stay appear in no other break."""
+        breaks = [o for o in options if o.is_break]
+        times = Counter(key for o in breaks for key in (id(o.fragment), id(o.stay)))
+        return [o for o in breaks if times[id(o.fragment)] == times[id(o.stay)] == 1]
+
+    def _option(self, fragment: Fragment, stay: Stay) -> Option | None:
+        gone_s = fragment.first_at_s - stay.last.at_s
+        if gone_s <= 0 or gone_s > max(stay.patience_s, self._config.break_window_s):
+            return None
+        apart = _apart(stay.last, fragment.sights[0])
+        reach = max(_LEAST_REACH, self._config.break_distance * gone_s)
+        if stay.visit_id is None:  # a mannequin, perhaps: only what starts and stays where it stands is it again
+            reach = _LEAST_REACH
+            apart = max(apart, _apart(stay.last, fragment.sights[-1]))
+        is_break = gone_s <= self._config.break_window_s and apart <= reach
+        if not is_break and not self._may_return(fragment, stay, gone_s):
+            return None
+        looks = fragment.evidence.distance(stay.evidence)
+        return Option(fragment=fragment, stay=stay, is_break=is_break, apart=apart, looks=looks)
+
+    def _may_return(self, fragment: Fragment, stay: Stay, gone_s: float) -> bool:
+        """Whether somebody away for longer, or further, may be back: on the side where they were last."""
+        if stay.visit_id is None or stay.evidence.count == 0 or gone_s > stay.patience_s:
+            return False
+        if self._doorway is None or stay.side is None:
+            return True
+        sides = (self._doorway.side_of(sight) for sight in fragment.sights)
+        return next((side for side in sides if side is not None), None) == stay.side
+
+
+def _apart(last: Sight, first: Sight) -> float:
+    """Return how far two boxes are apart, by feet or heads, whichever is nearer: one end is often hidden."""
+    between = min(distance(last.feet, first.feet, first.aspect), distance(last.head, first.head, first.aspect))
+    return between / max(last.height, first.height)

@@ -1,0 +1,113 @@
+"""Which visits the staff asked to be told of: one alert per visit and rule."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from vestibule.sections import AlertRule, OpeningHours
+from vestibule.types import Alert, Garment, Visit
+from vestibule_models.artifact import Thresholds
+from vestibule_models.labels import GarmentLabel
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Rules:
+    """Judges visits of all cameras; remembers what was raised until the visit ends.
+
+    A visit raises an alert only when it is settled, has entered, is not silent and has not ended. An alert that the
+    cool-down suppresses is spent: it is not sent later.
+    """
+
+    def __init__(
+        self, *, rules: Sequence[AlertRule], thresholds: Mapping[GarmentLabel, Thresholds], zone_info: ZoneInfo
+    ) -> None:
+        self._rules = tuple(rules)
+        self._thresholds = thresholds
+        self._zone_info = zone_info
+        self._spent: defaultdict[str, set[str]] = defaultdict(set)
+        self._raised_at_s: dict[tuple[str, str], float] = {}
+
+    def unalertable(self) -> list[tuple[str, GarmentLabel, str]]:
+        """Return (rule, garment, confidence) for what is asked for and can never raise an alert.
+
+        The category has no threshold of that confidence: the data could not establish its precision.
+        """
+        return [
+            (rule.name, label, rule.confidence)
+            for rule in self._rules
+            for label in dict.fromkeys((*rule.any_of, *rule.all_of))
+            if self._floor(rule, label) is None
+        ]
+
+    def judge(self, visit: Visit, now_s: float) -> tuple[Alert, ...]:
+        """Return the alerts that a visit raises now, `now_s` in Unix seconds, UTC."""
+        if visit.phase == "ended":
+            self._spent.pop(visit.visit_id, None)
+            return ()
+        if not visit.settled or not visit.entered or visit.silent:
+            return ()
+        return tuple(alert for rule in self._rules if (alert := self._apply(rule, visit, now_s)))
+
+    def _apply(self, rule: AlertRule, visit: Visit, now_s: float) -> Alert | None:
+        if rule.name in self._spent.get(visit.visit_id, ()) or not self._is_asked(rule, visit, now_s):
+            return None
+        garments = self._matching(rule, visit)
+        if not garments:
+            return None
+        self._spent[visit.visit_id].add(rule.name)
+        raised_at_s = self._raised_at_s.get((visit.camera_id, rule.name))
+        if raised_at_s is not None and now_s - raised_at_s < rule.cooldown_s:
+            return None
+        self._raised_at_s[visit.camera_id, rule.name] = now_s
+        return Alert(
+            alert_id=f"{visit.visit_id}-{rule.name}",
+            visit_id=visit.visit_id,
+            camera_id=visit.camera_id,
+            zones=visit.zones,
+            rule=rule.name,
+            garments=garments,
+            first_seen_at_s=visit.first_seen_at_s,
+            raised_at_s=now_s,
+        )
+
+    def _is_asked(self, rule: AlertRule, visit: Visit, now_s: float) -> bool:
+        if rule.cameras and visit.camera_id not in rule.cameras:
+            return False
+        if rule.zones and not set(rule.zones) & set(visit.zones):
+            return False
+        local = datetime.fromtimestamp(now_s, tz=UTC).astimezone(self._zone_info)
+        return not rule.hours or any(is_open(hours, local) for hours in rule.hours)
+
+    def _matching(self, rule: AlertRule, visit: Visit) -> tuple[Garment, ...]:
+        """Return the garments asked for, in the visit's order; none unless the rule as a whole is met."""
+        asked = {*rule.any_of, *rule.all_of}
+        passing = tuple(g for g in visit.garments if g.label in asked and self._passes(rule, g))
+        worn = {garment.label for garment in passing}
+        if not worn.issuperset(rule.all_of) or (rule.any_of and worn.isdisjoint(rule.any_of)):
+            return ()
+        return passing
+
+    def _passes(self, rule: AlertRule, garment: Garment) -> bool:
+        floor = self._floor(rule, GarmentLabel(garment.label))
+        return floor is not None and garment.score >= max(floor, rule.min_score)
+
+    def _floor(self, rule: AlertRule, label: GarmentLabel) -> float | None:
+        thresholds = self._thresholds.get(label)
+        if thresholds is None:
+            return None
+        return thresholds.likely if rule.confidence == "likely" else thresholds.certain
+
+
+def is_open(hours: OpeningHours, local: datetime) -> bool:
+    """Return whether a store-local time is within the hours, `opens` included and `closes` not.
+
+    Hours that run over midnight belong to the day on which they open; equal times mean all around the clock. The
+    clock on the wall decides, also on the days on which it is changed.
+    """
+    clock = f"{local:%H:%M}"
+    today, yesterday = (_DAYS[day.weekday()] for day in (local, local - timedelta(days=1)))
+    if hours.opens < hours.closes:
+        return today in hours.days and hours.opens <= clock < hours.closes
+    return (today in hours.days and clock >= hours.opens) or (yesterday in hours.days and clock < hours.closes)

@@ -1,0 +1,138 @@
+"""Tracks and readings of one camera become visits: one person, one visit, however often the track breaks."""
+
+from collections.abc import Mapping, Sequence
+
+from vestibule.consensus import Evidence
+from vestibule.entrance import Doorway
+from vestibule.geometry import Sight, contains
+from vestibule.identity import Recognition
+from vestibule.sections import CameraConfig, VisitsConfig
+from vestibule.stay import Fragment, Stay
+from vestibule.types import Reading, Tracks, Visit
+from vestibule_models.artifact import Thresholds
+from vestibule_models.labels import GarmentLabel
+
+_LATE_READING_S = 30.0
+"""How long after its last sight a track that is no longer its stay's is remembered, for readings on their way."""
+
+
+class VisitKeeper:
+    """Follows the people in front of one camera.
+
+    Time is that of the frames and never goes back; nothing here reads a clock. Memory is bounded by the people who
+    are in view or may yet return.
+    """
+
+    def __init__(
+        self,
+        *,
+        camera: CameraConfig,
+        config: VisitsConfig,
+        thresholds: Mapping[GarmentLabel, Thresholds],
+        same_person_distance: float,
+    ) -> None:
+        self._camera = camera
+        self._config = config
+        self._thresholds = thresholds
+        self._doorway = None if camera.entrance is None else Doorway(camera.entrance)
+        self._recognition = Recognition(config=config, doorway=self._doorway, same_person_distance=same_person_distance)
+        self._ignored = [zone.polygon for zone in camera.zones if zone.kind == "ignore"]
+        self._now_s = float("-inf")
+        self._in_view: set[int] = set()
+        self._fragments: dict[int, Fragment] = {}
+        self._stays: list[Stay] = []
+        self._stay_of: dict[int, Stay] = {}
+        self._seen_at_s: dict[int, float] = {}
+        self._stays_begun = 0
+        self._visits_begun = 0
+
+    @property
+    def settled_tracks(self) -> frozenset[int]:
+        """Tracks in view that need no more crops: their garments are final, or they are known to be staff."""
+        return frozenset(t for t in self._in_view if (stay := self._stay_of.get(t)) and stay.is_final)
+
+    def see(self, tracks: Tracks) -> tuple[Visit, ...]:
+        """Take one analysed frame, also one without people; returns the visits whose published state changed."""
+        self._now_s = max(self._now_s, tracks.frame.captured_at_s)
+        height_px, width_px = tracks.frame.image.shape[:2]
+        self._in_view = set()
+        for track_id, box in zip(tracks.ids.tolist(), tracks.boxes_xyxy, strict=True):
+            sight = Sight.of(box, width_px=width_px, height_px=height_px, at_s=self._now_s)
+            if not any(contains(polygon, sight.feet) for polygon in self._ignored):
+                self._in_view.add(track_id)
+                self._follow(track_id, sight)
+        self._recognise(self._now_s)
+        return (*self._news(), *self._end_those_gone())
+
+    def read(self, readings: Sequence[Reading]) -> tuple[Visit, ...]:
+        """Take readings of this camera, in any order, also late ones; returns as `see` does."""
+        for reading in sorted(readings, key=lambda r: (r.captured_at_s, r.track_id)):
+            if reading.camera_id != self._camera.id:
+                continue
+            if fragment := self._fragments.get(reading.track_id):
+                fragment.evidence.add(reading)
+            elif stay := self._stay_of.get(reading.track_id):
+                stay.read(reading)
+        self._recognise(self._now_s)
+        return self._news()
+
+    def finish(self) -> tuple[Visit, ...]:
+        """End every visit: the recording is over, or the daemon stops."""
+        self._recognise(float("inf"))
+        news = self._news()
+        ended = tuple(stay.end() for stay in self._stays if stay.visit_id is not None)
+        self._in_view, self._now_s = set(), float("-inf")
+        for memory in (self._fragments, self._stays, self._stay_of, self._seen_at_s):
+            memory.clear()
+        return (*news, *ended)
+
+    def _follow(self, track_id: int, sight: Sight) -> None:
+        self._seen_at_s[track_id] = sight.at_s
+        stay = self._stay_of.get(track_id)
+        if stay is not None and stay.track_id == track_id:
+            stay.observe(sight)
+        elif fragment := self._fragments.get(track_id):
+            fragment.sights.append(sight)
+        else:  # also a lost track that returns after its stay went on under another one: both are seen, so two people
+            self._stay_of.pop(track_id, None)
+            self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds))
+
+    def _recognise(self, now_s: float) -> None:
+        if not self._fragments:
+            return
+        absent = [stay for stay in self._stays if stay.track_id not in self._in_view]
+        decision = self._recognition.decide(list(self._fragments.values()), absent, now_s)
+        for fragment, stay in decision.joined:
+            stay.join(fragment)
+            self._settle_on(fragment, stay)
+        for fragment in decision.fresh:
+            self._stays_begun += 1
+            stay = Stay(
+                fragment, order=self._stays_begun, camera=self._camera, config=self._config, doorway=self._doorway
+            )
+            self._stays.append(stay)
+            self._settle_on(fragment, stay)
+
+    def _settle_on(self, fragment: Fragment, stay: Stay) -> None:
+        del self._fragments[fragment.track_id]
+        self._stay_of[fragment.track_id] = stay
+
+    def _news(self) -> tuple[Visit, ...]:
+        for stay in self._stays:
+            if stay.visit_id is None and stay.moved:
+                self._visits_begun += 1
+                stay.begin_visit(self._visits_begun)
+        return tuple(visit for stay in self._stays for visit in stay.news(self._now_s))
+
+    def _end_those_gone(self) -> tuple[Visit, ...]:
+        oldest_s = min((fragment.first_at_s for fragment in self._fragments.values()), default=self._now_s)
+        gone = [s for s in self._stays if s.is_over(min(self._now_s, oldest_s), in_view=s.track_id in self._in_view)]
+        if gone:
+            self._stays = [stay for stay in self._stays if stay not in gone]
+        over = {id(stay) for stay in gone}
+        for track_id, stay in list(self._stay_of.items()):
+            is_past = stay.track_id != track_id and self._now_s - self._seen_at_s[track_id] > _LATE_READING_S
+            if id(stay) in over or is_past:
+                del self._stay_of[track_id]
+        self._seen_at_s = {t: at_s for t, at_s in self._seen_at_s.items() if t in self._stay_of or t in self._fragments}
+        return tuple(stay.end() for stay in gone if stay.visit_id is not None)
