@@ -4,8 +4,10 @@ The bytes depend on the arguments alone (fixed key order, compact, no clock), so
 publishes the same bytes. `python -m vestibule.payloads FOLDER` writes the JSON Schemas that ship in `schemas/`.
 """
 
+import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -114,8 +116,16 @@ def available_topic(prefix: str, site: str) -> str:
     return f"{prefix}/{site}/available"
 
 
-def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: ModelNames) -> Message:
-    """Publishable form of an alert; its `event_id` is the alert's own id."""
+def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
+    """Publishable form of an alert; its `event_id` is the alert's own id.
+
+    Args:
+        alert: what happened.
+        site: the store's id.
+        prefix: of the topic.
+        seq: number of this event since the start.
+        model: the networks at work, as in `ModelNames`.
+    """
     payload = AlertPayload(
         schema_version=SCHEMA_VERSION,
         event_id=alert.alert_id,
@@ -132,20 +142,18 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mode
         first_seen_at=_iso(alert.first_seen_at_s),
         raised_at_s=_to_ms(alert.raised_at_s) / 1000,
         raised_at=_iso(alert.raised_at_s),
-        model=model,
+        model=ModelNames(**model),
     )
     return Message(topic=alerts_topic(prefix, site), at_s=alert.raised_at_s, payload=_encode(payload))
 
 
-def visit_message(
-    visit: Visit, *, at_s: float, number: int, site: str, prefix: str, seq: int, model: ModelNames
-) -> Message:
-    """Publishable form of a visit that changed at `at_s`; `number` counts that visit's events from 1."""
+def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
+    """Publishable form of a visit that changed at `at_s`; arguments as for `alert_message`."""
     kind = _TYPE_OF_PHASE[visit.phase]
-    payload = VisitPayload(
+    draft = VisitPayload(
         schema_version=SCHEMA_VERSION,
-        event_id=f"{visit.visit_id}:{kind}:{number}",
-        seq=seq,
+        event_id=visit.visit_id,
+        seq=0,
         type=kind,
         site=site,
         camera=visit.camera_id,
@@ -161,43 +169,11 @@ def visit_message(
         first_seen_at=_iso(visit.first_seen_at_s),
         last_seen_at_s=_to_ms(visit.last_seen_at_s) / 1000,
         last_seen_at=_iso(visit.last_seen_at_s),
-        model=model,
+        model=ModelNames(**model),
     )
+    event_id = f"{visit.visit_id}:{kind}:{_digest(draft, at_s)}"
+    payload = draft.model_copy(update={"event_id": event_id, "seq": seq})
     return Message(topic=visits_topic(prefix, site), at_s=at_s, payload=_encode(payload))
-
-
-class Composer:
-    """Numbers the events of one run, from 0 over all and from 1 within a visit, and composes their messages."""
-
-    def __init__(self, *, site: str, prefix: str, model: ModelNames) -> None:
-        self._site = site
-        self._prefix = prefix
-        self._model = model
-        self._seq = 0
-        self._events_of_visit: dict[str, int] = {}
-
-    def alert(self, alert: Alert) -> Message:
-        """Compose the next message, from an alert."""
-        return alert_message(alert, site=self._site, prefix=self._prefix, seq=self._next(), model=self._model)
-
-    def visit(self, visit: Visit, *, at_s: float) -> Message:
-        """Compose the next message, from a visit that changed at `at_s` (Unix seconds)."""
-        number = self._events_of_visit.pop(visit.visit_id, 0) + 1
-        if visit.phase != "ended":  # nothing follows an end, and a daemon must not remember every visit for ever
-            self._events_of_visit[visit.visit_id] = number
-        return visit_message(
-            visit,
-            at_s=at_s,
-            number=number,
-            site=self._site,
-            prefix=self._prefix,
-            seq=self._next(),
-            model=self._model,
-        )
-
-    def _next(self) -> int:
-        self._seq += 1
-        return self._seq - 1
 
 
 def json_schema(name: str) -> dict[str, Any]:
@@ -226,6 +202,11 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
         (folder / name).write_text(text, encoding="utf-8")
         written.append(folder / name)
     return tuple(written)
+
+
+def _digest(payload: _Payload, at_s: float) -> str:
+    """Tell apart all that can happen to a visit, which may well change twice at one moment."""
+    return hashlib.blake2b(f"{_to_ms(at_s)}".encode() + _encode(payload), digest_size=4).hexdigest()
 
 
 def _summary(who: str, garments: tuple[Garment, ...]) -> str:
