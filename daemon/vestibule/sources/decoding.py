@@ -1,0 +1,94 @@
+"""What recorded and live video share: FFmpeg's pictures to BGR, frame times, thinning."""
+
+import av
+import av.logging
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+_TICK_S = 0.001
+_RESTART_S = 1.0
+_QUARTER_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+
+
+def silence_ffmpeg() -> None:
+    """Keep FFmpeg's own lines off stderr: they say less than the errors raised here, and may hold a password."""
+    av.logging.set_level(None)
+
+
+def picture_size(picture: av.VideoFrame) -> tuple[int, int]:
+    """Return (width, height) in pixels as the picture is meant to be seen, after its rotation."""
+    if _turn(picture) in (90, 270):
+        return picture.height, picture.width
+    return picture.width, picture.height
+
+
+def to_bgr(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) BGR, turned upright where the container says that the camera was held on its side."""
+    image = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
+    turn = _turn(picture)
+    if turn in _QUARTER_TURNS:
+        return np.asarray(cv2.rotate(image, _QUARTER_TURNS[turn]), dtype=np.uint8)
+    return image
+
+
+def _turn(picture: av.VideoFrame) -> int:
+    return int(picture.rotation) % 360  # counter-clockwise; anything but a multiple of 90 is left alone
+
+
+class MediaClock:
+    """Seconds since the first frame, strictly increasing whatever the container says.
+
+    Args:
+        period_s: time between two frames, used where a stamp is missing.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._origin_s: float | None = None
+        self._last_s: float | None = None
+
+    def time_s(self, stamp_s: float | None) -> float:
+        """Return the next frame's time.
+
+        A missing stamp is one period later. A stamp that repeats or falls back a little is moved just past the frame
+        before it; one that falls back a lot is a clock that was started anew, which goes on from here.
+
+        Args:
+            stamp_s: the container's presentation time in seconds; any origin.
+        """
+        if self._last_s is None:
+            self._origin_s, self._last_s = stamp_s, 0.0
+            return 0.0
+        expected_s = self._last_s + self._period_s
+        if stamp_s is None:
+            time_s = expected_s
+        else:
+            if self._origin_s is None or stamp_s - self._origin_s < self._last_s - _RESTART_S:
+                self._origin_s = stamp_s - expected_s
+            time_s = max(stamp_s - self._origin_s, self._last_s + _TICK_S)
+        self._last_s = time_s
+        return time_s
+
+
+class Thinning:
+    """Picks at most `per_second` frames a second, evenly, by their capture times.
+
+    A frame may come a quarter of a period early, so that a camera of just that rate with some jitter loses none;
+    the schedule moves on by whole periods, so that the average still holds.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._period_s = 1 / per_second
+        self._next_s: float | None = None
+
+    def due(self, at_s: float) -> bool:
+        """Return whether the frame captured at `at_s` (seconds) is one to analyse."""
+        ahead_s = 0.0 if self._next_s is None else self._next_s - at_s
+        if self._next_s is None or abs(ahead_s) > 2 * self._period_s:  # the first, after a gap, or the clock was set
+            self._next_s = at_s + self._period_s
+            return True
+        if ahead_s > self._period_s / 4:
+            return False
+        self._next_s += self._period_s
+        return True
