@@ -161,9 +161,9 @@ class Mosquitto:
         deadline_s = time.monotonic() + self._start_timeout_s
         while not self._accepts():
             if self._process.poll() is not None:
-                last = self.log.strip().splitlines()[-1:] or ["it said nothing"]
+                last = " | ".join(self.log.strip().splitlines()[-2:]) or "it said nothing"
                 self._process = None
-                raise SinkError(f"mosquitto ended while starting: {last[0]}")
+                raise SinkError(f"mosquitto ended while starting: {last}")
             if time.monotonic() > deadline_s:
                 self.stop()
                 raise SinkError(f"mosquitto does not accept connections after {self._start_timeout_s:g} s")

@@ -1,0 +1,78 @@
+"""What the MQTT tests share: sample events, and a subscriber that knows nothing of the daemon's own client code."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from vestibule.payloads import alert_message
+from vestibule.types import Alert, Garment, Message
+
+WAIT_S = 20.0
+MODEL = {"classifier": "garments@1", "detector": "persons@1"}
+
+needs_mosquitto = pytest.mark.skipif(
+    shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is None,
+    reason="mosquitto is not installed; apt-get install mosquitto",
+)
+
+
+def make_alert(number: int = 1) -> Alert:
+    return Alert(
+        alert_id=f"visit-{number}:suit",
+        visit_id=f"visit-{number}",
+        camera_id="door",
+        zones=("entrance",),
+        rule="suit",
+        garments=(Garment(label="Dress", score=0.87654321, votes=4), Garment(label="Blazer", score=0.5, votes=1)),
+        first_seen_at_s=1_700_000_000.12345,
+        raised_at_s=1_700_000_002.5,
+    )
+
+
+def make_message(number: int = 1, site: str = "store") -> Message:
+    return alert_message(make_alert(number), site=site, prefix="vestibule", seq=number, model=MODEL)
+
+
+def wait_until(reached: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + WAIT_S
+    while not reached():
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"waited {WAIT_S:g} s in vain: {what}")
+        time.sleep(0.02)
+
+
+@contextmanager
+def listening(
+    port: int, topic: str = "#", username: str | None = None, password: str | None = None
+) -> Iterator[list[MQTTMessage]]:
+    """Subscribe at QoS 1 and collect what arrives, from when the broker has confirmed the subscription."""
+    received: list[MQTTMessage] = []
+    confirmed: list[bool] = []
+
+    def subscribe(client: Client) -> None:
+        client.subscribe(topic, qos=1)
+
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.username_pw_set(username, password)
+    client.reconnect_delay_set(1, 1)
+    client.on_connect = lambda client, *_: subscribe(client)
+    client.on_subscribe = lambda *_: confirmed.append(True)
+    client.on_message = lambda _client, _data, message: received.append(message)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        wait_until(lambda: bool(confirmed), "the subscription")
+        yield received
+    finally:
+        client.disconnect()
+        client.loop_stop()
+        client.on_connect = client.on_subscribe = client.on_message = None
+
+
+def on_topic(received: list[MQTTMessage], end: str) -> list[bytes]:
+    return [bytes(message.payload) for message in list(received) if message.topic.endswith(end)]
