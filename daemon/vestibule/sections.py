@@ -149,15 +149,17 @@ class TrackingConfig(_Section):
     """ByteTrack (Zhang et al. 2022), with times in seconds.
 
     Attributes:
-        high_score: detections from here on are matched first.
-        new_score: and from here on start a track.
+        high_score: detections from here on are matched first; the detector's own threshold if absent.
+        low_score: detections from here on may continue a track.
+        new_score_margin: above `high_score`, what a detection needs to start a track.
         match_iou: least overlap of a match in the first round; 0.5 in the second.
         lost_s: how long a track that is not seen may come back.
         confirm_hits: frames in a row until a new track counts.
     """
 
-    high_score: float = Field(default=0.5, gt=0, lt=1)
-    new_score: float = Field(default=0.55, gt=0, lt=1)
+    high_score: float | None = Field(default=None, gt=0, lt=1)
+    low_score: float = Field(default=0.1, gt=0, lt=1)
+    new_score_margin: float = Field(default=0.05, ge=0, lt=1)
     match_iou: float = Field(default=0.2, gt=0, lt=1)
     lost_s: Seconds = 1.5
     confirm_hits: int = Field(default=2, ge=1, le=30)

@@ -61,10 +61,16 @@ class _Track:
 
 
 class Tracker:
-    """Follows the people of one camera; ids count from 1 and are never reused."""
+    """Follows the people of one camera; ids count from 1 and are never reused.
 
-    def __init__(self, config: TrackingConfig) -> None:
+    Args:
+        config: the thresholds.
+        usual_score: from which the detector's boxes are believed; stands in for an absent `config.high_score`.
+    """
+
+    def __init__(self, config: TrackingConfig, usual_score: float) -> None:
         self._config = config
+        self._high_score = usual_score if config.high_score is None else config.high_score
         self._tracks: list[_Track] = []
         self._last_id = 0
         self._previous_s: float | None = None  # when the frame before this one was captured
@@ -74,8 +80,8 @@ class Tracker:
         now_s, config = detections.frame.captured_at_s, self._config
         for track in self._tracks:
             track.predict(now_s)
-        high = np.flatnonzero(detections.scores >= config.high_score)
-        low = np.flatnonzero(detections.scores < config.high_score)
+        high = np.flatnonzero(detections.scores >= self._high_score)
+        low = np.flatnonzero(detections.scores < self._high_score)
         boxes = detections.boxes_xyxy
         # New and lost tracks alike take part in the first round; only those seen a moment ago in the second,
         # as in the paper: a faint box continues a track, it does not bring back a lost one.
@@ -103,7 +109,7 @@ class Tracker:
         scores: dict[int, np.float32],
     ) -> None:
         for index in unused:
-            if all_scores[index] < self._config.new_score:
+            if all_scores[index] < self._high_score + self._config.new_score_margin:
                 continue
             box = boxes[index]
             centre = _to_centre(box)

@@ -84,7 +84,7 @@ class LetterboxedDetector:
         self, network: Network, path: Path, manifest: DetectorManifest, *, score_threshold: float, nms_iou: float
     ) -> None:
         self._network = network
-        self._manifest = manifest
+        self.manifest = manifest
         self._grid = cells(manifest.input, manifest.strides)
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
@@ -94,10 +94,10 @@ class LetterboxedDetector:
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame of any size, best score first."""
-        canvas, placement = letterbox(frame.image, self._manifest.input)
+        canvas, placement = letterbox(frame.image, self.manifest.input)
         boxes, scores = read_people(
-            self._network.infer(to_tensor(canvas, self._manifest.input)),
-            self._manifest,
+            self._network.infer(to_tensor(canvas, self.manifest.input)),
+            self.manifest,
             self._grid,
             placement,
             score_threshold=self._score_threshold,

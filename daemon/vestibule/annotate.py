@@ -1,0 +1,148 @@
+"""The annotated video: what the pipeline saw, drawn on the recording."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vestibule.errors import SinkError
+from vestibule.sections import CameraConfig
+from vestibule.types import Frame, Tracks, Visit
+
+Image = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+_SMALL_PX = 960
+"""Pictures narrower than this are doubled, so that the labels stay readable."""
+_BANNER_S = 3.0
+_TIME_BASE = Fraction(1, 90_000)
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+# BGR. Blue: seen, being read; green: garments settled; orange: an alert was sent; grey: staff, or no visit.
+_GREY, _BLUE, _GREEN, _ORANGE, _WHITE = (150, 150, 150), (220, 140, 40), (90, 170, 40), (20, 120, 245), (255, 255, 255)
+
+
+class Annotator:
+    """Draws boxes, track ids, garments, the entrance line, zones and alerts, and encodes H.264.
+
+    Args:
+        path: the video to write; its ending names the container (.mp4, .mkv).
+        camera: whose line and zones are drawn.
+
+    Raises:
+        SinkError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, camera: CameraConfig) -> None:
+        self._path, self._camera = path, camera
+        self._stream: av.VideoStream | None = None
+        self._first_s = 0.0
+        self._banner: tuple[str, float] = ("", 0.0)
+        self._alerted: set[str] = set()
+        try:
+            self._container = av.open(str(path), "w")
+        except (OSError, ValueError) as error:
+            raise SinkError(f"annotated video {path}: cannot be written ({error}); name a writable .mp4") from error
+
+    def draw(
+        self, frame: Frame, tracks: Tracks, visits: Sequence[Visit | None], alerts: Sequence[tuple[str, str]]
+    ) -> None:
+        """Write one frame.
+
+        Args:
+            frame: the picture.
+            tracks: who was seen in it.
+            visits: the visit of each track, None where it is none.
+            alerts: (visit_id, summary) of the alerts that this frame raised.
+
+        Raises:
+            SinkError: the file cannot be written any more.
+        """
+        for visit_id, summary in alerts:
+            self._alerted.add(visit_id)
+            self._banner = (summary, frame.captured_at_s + _BANNER_S)
+        scale = 2 if frame.image.shape[1] < _SMALL_PX else 1
+        canvas = np.asarray(cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        self._draw_places(canvas)
+        for track_id, box, visit in zip(tracks.ids.tolist(), tracks.boxes_xyxy * scale, visits, strict=True):
+            self._draw_person(canvas, track_id, box, visit)
+        if self._banner[1] > frame.captured_at_s:
+            _banner(canvas, self._banner[0])
+        self._encode(canvas, frame.captured_at_s)
+
+    def _draw_places(self, canvas: Image) -> None:
+        size = np.array(canvas.shape[1::-1])
+        for zone in self._camera.zones:
+            corners = np.rint(np.array(zone.polygon) * size).astype(np.int32)
+            cv2.polylines(canvas, [corners], isClosed=True, color=_GREY, thickness=2, lineType=cv2.LINE_AA)
+            _label(canvas, f"{zone.name} ({zone.kind})", (int(corners[:, 0].min()), int(corners[:, 1].min())), _GREY)
+        if self._camera.entrance is not None:
+            start, end = np.rint(np.array(self._camera.entrance.line) * size).astype(int).tolist()
+            cv2.line(canvas, start, end, _WHITE, 2, cv2.LINE_AA)
+            _label(canvas, "entrance", (start[0], start[1] - 4), _GREY)
+
+    def _draw_person(self, canvas: Image, track_id: int, box: npt.NDArray[np.float32], visit: Visit | None) -> None:
+        colour, text = _GREY, f"#{track_id}"
+        if visit is not None:
+            worn = ", ".join(f"{garment.label} {garment.score:.2f}" for garment in visit.garments)
+            state = "staff" if visit.silent else worn or ("-" if visit.phase != "new" else "...")
+            text = f"{text} {state}"
+            colour = _GREEN if visit.phase == "confirmed" else _BLUE
+            colour = _GREY if visit.silent else _ORANGE if visit.visit_id in self._alerted else colour
+        x0, y0, x1, y1 = np.rint(box).astype(int).tolist()
+        cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, 2, cv2.LINE_AA)
+        _label(canvas, text, (x0, y0), colour)
+
+    def _encode(self, canvas: Image, at_s: float) -> None:
+        try:
+            if self._stream is None:
+                self._first_s = at_s
+                self._stream = self._container.add_stream(
+                    "libx264", rate=30, options={"crf": "23", "preset": "veryfast"}
+                )
+                self._stream.width, self._stream.height = canvas.shape[1] & ~1, canvas.shape[0] & ~1
+                self._stream.pix_fmt = "yuv420p"
+                self._stream.codec_context.time_base = self._stream.time_base = _TIME_BASE
+            wanted = (self._stream.width, self._stream.height)
+            if canvas.shape[1::-1] != wanted:
+                canvas = np.asarray(cv2.resize(canvas, wanted), np.uint8)
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="bgr24")
+            picture.pts, picture.time_base = round((at_s - self._first_s) / _TIME_BASE), _TIME_BASE
+            self._container.mux(self._stream.encode(picture))
+        except OSError as error:
+            raise SinkError(f"annotated video {self._path}: cannot be written ({error})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Flush the encoder and close the file, whatever happened."""
+        try:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+        except OSError as fault:
+            raise SinkError(f"annotated video {self._path}: cannot be written ({fault})") from fault
+
+
+def _label(canvas: Image, text: str, at: tuple[int, int], colour: Colour) -> None:
+    """Write text on a filled box whose bottom left is `at`, kept inside the picture."""
+    (width, height), _ = cv2.getTextSize(text, _FONT, 0.5, 1)
+    x = max(0, min(at[0], canvas.shape[1] - width - 8))
+    y = max(height + 8, min(at[1], canvas.shape[0]))
+    cv2.rectangle(canvas, (x, y - height - 8), (x + width + 8, y), colour, cv2.FILLED)
+    cv2.putText(canvas, text, (x + 4, y - 5), _FONT, 0.5, _WHITE, 1, cv2.LINE_AA)
+
+
+def _banner(canvas: Image, text: str) -> None:
+    height, width = canvas.shape[:2]
+    bar = canvas[height - 44 :]
+    bar[:] = (bar * 0.25 + np.array(_ORANGE) * 0.75).astype(np.uint8)
+    cv2.putText(canvas, text[: width // 12], (16, height - 15), _FONT, 0.8, _WHITE, 1, cv2.LINE_AA)

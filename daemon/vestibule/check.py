@@ -1,0 +1,69 @@
+"""`vestibule check`: try everything that the daemon needs, one line each."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from vestibule import config
+from vestibule.classifiers import build_classifier
+from vestibule.detectors import build_detector
+from vestibule.errors import ConfigError, VestibuleError
+from vestibule.rules import Rules
+from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sinks import check_broker
+from vestibule.sources import open_source
+
+
+def check(path: Path, out: TextIO) -> int:
+    """Print one line per thing, `ok` or `FAILED` with the remedy; return 0 if all are well, else 1."""
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        print(f"FAILED {error}", file=out)
+        return 1
+    print(f"ok     configuration {path}: site {settings.site.id}, {len(settings.cameras)} cameras", file=out)
+    trials: list[tuple[str, Callable[[], str]]] = [
+        ("detector", lambda: _detector(settings)),
+        ("classifier", lambda: _classifier(settings)),
+        *((f"camera {c.id}", partial(_camera, c, settings.capture)) for c in settings.cameras),
+        ("broker", lambda: check_broker(settings.mqtt, site=settings.site.id)),
+    ]
+    if not settings.cameras:
+        trials.append(("cameras", _no_camera))
+    failed = 0
+    for name, trial in trials:
+        try:
+            print(f"ok     {name}: {trial()}", file=out, flush=True)
+        except VestibuleError as error:
+            failed += 1
+            print(f"FAILED {name}: {error}", file=out, flush=True)
+    return 1 if failed else 0
+
+
+def _detector(settings: config.Settings) -> str:
+    manifest = build_detector(settings.detector).manifest
+    return f"{manifest.name}@{manifest.version}, {manifest.input.width}x{manifest.input.height}"
+
+
+def _classifier(settings: config.Settings) -> str:
+    classifier = build_classifier(settings.classifier)
+    manifest = classifier.manifest
+    rules = Rules(rules=settings.alerts, thresholds=manifest.thresholds, zone_info=settings.site.zone_info)
+    never = "; ".join(f"alert {rule} can never name {label} ({floor})" for rule, label, floor in rules.unalertable())
+    return f"{manifest.name}@{manifest.version} on {classifier.runtime}" + (f"; {never}" if never else "")
+
+
+def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:
+    source = open_source(camera, capture, time.time)
+    try:
+        frame = next(source.frames())
+        height, width = frame.image.shape[:2]
+        return f"{width}x{height}"
+    finally:
+        source.close()
+
+
+def _no_camera() -> str:
+    raise ConfigError("none configured; add [[cameras]] with an id and a source, see config.example.toml")

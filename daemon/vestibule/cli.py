@@ -1,0 +1,131 @@
+"""`vestibule COMMAND`: run | replay | demo | check | tail."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vestibule import config, log
+from vestibule.errors import VestibuleError
+from vestibule.sections import LogConfig
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors of the user's making are one line on standard error and exit code 1."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except VestibuleError as error:
+        print(f"vestibule: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("vestibule: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vestibule", description="Tells a clothing store's staff what an arriving customer is wearing."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the daemon: watch the cameras and publish")
+    run.set_defaults(run=_run)
+    replay = commands.add_parser("replay", help="send recorded video through the daemon's pipeline")
+    replay.set_defaults(run=_replay)
+    check = commands.add_parser("check", help="try the configuration, models, cameras and broker, a line each")
+    check.set_defaults(run=_check)
+    tail = commands.add_parser("tail", help="print the alerts as they arrive, as a staff app would")
+    tail.set_defaults(run=_tail)
+    for command in (run, replay, check, tail):
+        command.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration, TOML")
+
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video; several run one after the other")
+    replay.add_argument("--camera", metavar="ID", help="whose line and zones apply (the first by default)")
+    replay.add_argument(
+        "--start", type=_moment, default=0.0, metavar="TIME", help="when the recording began: ISO-8601 or Unix seconds"
+    )
+    replay.add_argument("--out", type=Path, metavar="FILE", help="write the events as JSON lines")
+    replay.add_argument("--publish", action="store_true", help="publish to the configured broker")
+    replay.add_argument("--realtime", action="store_true", help="at the recording's own pace")
+    replay.add_argument("--annotate", type=Path, metavar="FILE", help="write a video with what was seen drawn on it")
+
+    demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
+    demo.add_argument("--clip", type=Path, metavar="FILE", help="your own footage instead")
+    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _moment(text: str) -> float:
+    """Parse Unix seconds or ISO-8601; a time without an offset is UTC."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither ISO-8601 nor Unix seconds") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _load(path: Path) -> config.Settings:
+    settings = config.load(path)
+    passwords = (settings.mqtt.password(), *(camera.password() for camera in settings.cameras))
+    log.configure(settings.log, [secret for secret in passwords if secret is not None])
+    return settings
+
+
+# Each command imports what it needs: `tail` starts without the networks' runtimes.
+
+
+def _run(args: argparse.Namespace) -> int:
+    from vestibule.service import run  # noqa: PLC0415
+
+    return run(_load(args.config))
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from vestibule.replay import ReplayOptions, replay  # noqa: PLC0415
+
+    options = ReplayOptions(
+        files=tuple(args.files),
+        camera_id=args.camera,
+        start_s=args.start,
+        out=args.out,
+        publish=args.publish,
+        realtime=args.realtime,
+        annotate=args.annotate,
+    )
+    summary = replay(_load(args.config), options)
+    print(
+        f"{summary.frames} frames ({summary.media_s:.1f} s) in {summary.wall_s:.1f} s: "
+        f"{summary.visits} visits, {len(summary.alerts)} alerts",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from vestibule.check import check  # noqa: PLC0415
+
+    log.configure(LogConfig(level="error"), [])
+    return check(args.config, sys.stdout)
+
+
+def _tail(args: argparse.Namespace) -> int:
+    from vestibule import tail  # noqa: PLC0415
+
+    return tail.run(_load(args.config))
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from vestibule.demo import demo  # noqa: PLC0415
+
+    log.configure(LogConfig(level="warning"), [])
+    return demo(args.clip, args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""`vestibule demo`: the shipped clip, a broker of its own, and the alerts as a subscriber sees them."""
+
+import time
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from vestibule import config
+from vestibule.broker import HOST, Mosquitto
+from vestibule.errors import SinkError
+from vestibule.payloads import AlertPayload
+from vestibule.replay import ReplayOptions, Summary, drain, replay, replay_publisher
+from vestibule.tail import AlertSubscriber
+from vestibule.types import Message
+
+HERE = Path(__file__).parent
+_CONNECT_S = 6.0
+_ARRIVE_S = 5.0
+
+
+class _Stopwatch:
+    """A sink that notes when each message was published, to time its way through the broker."""
+
+    def __init__(self) -> None:
+        self.published_s: dict[bytes, float] = {}
+
+    def publish(self, message: Message) -> None:
+        self.published_s[message.payload] = time.monotonic()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int:
+    """Replay a clip against a mosquitto child process; print alerts as they arrive, then a summary.
+
+    Args:
+        clip: the user's footage, with the default configuration; the shipped clip with its own if absent.
+        folder: where the annotated video goes; made if absent.
+        console: where to print.
+
+    Raises:
+        VestibuleError: mosquitto is not installed, the clip is no video, ...
+    """
+    console = console or Console(highlight=False)
+    settings = config.load(HERE / "demo.toml") if clip is None else config.Settings()
+    clip = clip or HERE / "demo.mp4"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"--out {folder}: {error.strerror}; name a folder that can be written") from error
+    video = folder / f"{clip.stem}-annotated.mp4"
+    with Mosquitto() as broker:
+        local = settings.mqtt.model_copy(update={"host": HOST, "port": broker.port})
+        settings = settings.model_copy(update={"mqtt": local})
+        console.print(
+            f"broker on {HOST}:{broker.port}; replaying {clip.name}; a subscriber shows what staff would get:"
+        )
+        summary, latencies_s = _play(settings, clip, video, console)
+    console.print(_table(summary, latencies_s))
+    console.print(f"annotated video: {video}", soft_wrap=True)
+    return 0
+
+
+def _play(settings: config.Settings, clip: Path, video: Path, console: Console) -> tuple[Summary, list[float]]:
+    stopwatch, received_s = _Stopwatch(), list[tuple[float, AlertPayload]]()
+
+    def show(alert: AlertPayload) -> None:
+        received_s.append((time.monotonic(), alert))
+        console.print(f"  [bold]ALERT[/] {alert.raised_at_s:5.1f} s  {alert.camera}: {alert.summary}")
+
+    subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=show)
+    try:
+        subscriber.wait_subscribed(_CONNECT_S)
+        mqtt = replay_publisher(settings)
+        try:
+            options = ReplayOptions(files=(clip,), annotate=video)
+            summary = replay(settings, options, sinks=(stopwatch, mqtt), console=console)
+            drain(mqtt)
+            deadline_s = time.monotonic() + _ARRIVE_S
+            while len(received_s) < len(summary.alerts) and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+        finally:
+            mqtt.close()
+    finally:
+        subscriber.close()
+    if len(received_s) < len(summary.alerts):
+        raise SinkError(f"the subscriber got {len(received_s)} of {len(summary.alerts)} alerts; see the broker's log")
+    sent_s = {
+        AlertPayload.model_validate_json(raw).alert_id: at
+        for raw, at in stopwatch.published_s.items()
+        if b'"rule"' in raw
+    }
+    return summary, [at - sent_s[alert.alert_id] for at, alert in received_s]
+
+
+def _table(summary: Summary, latencies_s: list[float]) -> Table:
+    table = Table(title="What happened", show_header=False)
+    after_s = [alert["raised_at_s"] - alert["first_seen_at_s"] for alert in summary.alerts]
+    garments = ", ".join(f"{label} {count}" for label, count in summary.garments.most_common()) or "none recognised"
+    table.add_row("visits", f"{summary.visits}, {summary.entered} entered")
+    table.add_row("garments", garments)
+    table.add_row("alerts", str(len(summary.alerts)))
+    speed = summary.frames / max(summary.wall_s, 1e-9)
+    table.add_row("frames", f"{summary.frames} in {summary.wall_s:.1f} s: {speed:.0f} frames/s, annotating included")
+    if after_s:
+        table.add_row(
+            "first sight to alert", f"median {median(after_s):.1f} s, longest {max(after_s):.1f} s of the clip"
+        )
+        table.add_row(
+            "decided to received",
+            f"median {1000 * median(latencies_s):.0f} ms, longest {1000 * max(latencies_s):.0f} ms",
+        )
+    return table

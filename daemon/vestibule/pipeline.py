@@ -1,0 +1,263 @@
+"""Wires the stages: inline for recordings, with threads and queues for live cameras.
+
+The only file that imports threading. Live, each camera has a capture thread with a slot for its newest frame;
+one thread looks, one classifies, one decides and publishes. Backpressure is one policy: live drops the oldest
+frame and counts it; inline takes every frame.
+"""
+
+import queue
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from vestibule.errors import SourceError
+from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sinks import Sink
+from vestibule.sources import Source
+from vestibule.stages import Stages
+from vestibule.types import Crop, Frame, Message, Reading, Tracks
+
+log = structlog.get_logger()
+
+Observer = Callable[[Frame, Tracks, Sequence[Message]], None]
+"""Told of every frame after it went through: to draw, to show progress."""
+OpenSource = Callable[[CameraConfig], Source]
+
+_QUEUE_LENGTH = 64
+_TICK_S = 0.2
+_JOIN_S = 5.0
+Item = TypeVar("Item")
+
+
+def run_inline(
+    frames: Iterable[Frame], stages: Stages, publish: Callable[[Message], None], observe: Observer | None = None
+) -> None:
+    """Send every frame through all stages in this thread; the same frames give the same messages.
+
+    The clock is the frames' own. When the frames end, or their source fails, what is under way is finished and
+    published first.
+
+    Raises:
+        SourceError: the frames ended in an error, after all of them have been dealt with.
+    """
+    now_s = 0.0
+    fault: SourceError | None = None
+    iterator = iter(frames)
+    while fault is None:
+        try:
+            frame = next(iterator)
+        except StopIteration:
+            break
+        except SourceError as error:
+            fault = error
+            break
+        now_s = frame.captured_at_s
+        tracks, crops = stages.vision.look(frame, stages.desk.settled(frame.camera_id))
+        messages = stages.desk.see(tracks, now_s)
+        stages.batcher.add(crops, now_s)
+        messages += _classify_due(stages, now_s)
+        for message in messages:
+            publish(message)
+        if observe is not None:
+            observe(frame, tracks, messages)
+    for message in [*_classify_due(stages, now_s, all_of_them=True), *stages.desk.finish(now_s)]:
+        publish(message)
+    if fault is not None:
+        raise fault
+
+
+def _classify_due(stages: Stages, now_s: float, *, all_of_them: bool = False) -> list[Message]:
+    messages: list[Message] = []
+    while batch := stages.batcher.take(now_s, all_of_them=all_of_them):
+        messages += stages.desk.read(stages.classifier.classify(batch), now_s)
+    return messages
+
+
+class _Slots:
+    """The newest frame of each camera; putting a newer one drops the one that nobody fetched."""
+
+    def __init__(self) -> None:
+        self._frames: dict[str, Frame] = {}
+        self._ready = threading.Condition()
+
+    def put(self, frame: Frame) -> bool:
+        """Return whether an older frame was dropped."""
+        with self._ready:
+            dropped = self._frames.pop(frame.camera_id, None) is not None
+            self._frames[frame.camera_id] = frame  # at the end: the camera that waited longest goes first
+            self._ready.notify()
+        return dropped
+
+    def get(self, timeout_s: float) -> Frame | None:
+        """Return the frame that waited longest; None if there was none in time."""
+        with self._ready:
+            if not self._frames:
+                self._ready.wait(timeout_s)
+            return self._frames.pop(next(iter(self._frames))) if self._frames else None
+
+
+class LivePipeline:
+    """The daemon's threads.
+
+    Ending, by `stop` or because all files are over, runs downstream: captures end, then each worker finishes what
+    is queued for it. A worker that fails sets `_abort`, and everything ends at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        stages: Stages,
+        cameras: Sequence[CameraConfig],
+        capture: CaptureConfig,
+        open_camera: OpenSource,
+        sinks: Sequence[Sink],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._stages, self._cameras, self._capture = stages, cameras, capture
+        self._open_camera, self._sinks, self._clock = open_camera, sinks, clock
+        self._slots = _Slots()
+        self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
+        self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | None] = queue.Queue(_QUEUE_LENGTH)
+        self._sources: dict[str, Source] = {}
+        self._captures_over, self._abort = threading.Event(), threading.Event()
+        self._failures: list[Exception] = []
+        self.stop = threading.Event()
+        self.counts: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Block until `stop` is set or all files are over; then finish and publish the visits under way.
+
+        Raises:
+            Exception: whatever a thread failed with.
+        """
+        captures = [self._start(f"capture-{c.id}", self._capture_loop, c) for c in self._cameras]
+        workers = [self._start(w.__name__.strip("_"), w) for w in (self._look, self._classify, self._decide)]
+        while not self.stop.wait(_TICK_S) and any(thread.is_alive() for thread in captures):
+            pass
+        self.stop.set()
+        for source in list(self._sources.values()):
+            source.close()
+        for thread in captures:
+            thread.join(timeout=_JOIN_S)
+        self._captures_over.set()
+        for thread in workers:
+            thread.join(timeout=_JOIN_S)
+        log.info("stopped", **self.counts)
+        if self._failures:
+            raise self._failures[0]
+
+    def _start(self, name: str, loop: Callable[..., None], *args: object) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                loop(*args)
+            except Exception as error:  # the thread boundary: stop everything, exit non-zero
+                log.exception("thread failed", thread=name)
+                self._failures.append(error)
+                self._abort.set()
+                self.stop.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _capture_loop(self, camera: CameraConfig) -> None:
+        """Read one camera for ever; a file ends. Failures are logged, waited out and tried again."""
+        wait_s = self._capture.retry_initial_s
+        while not self.stop.is_set():
+            try:
+                for frame in self._open(camera).frames():
+                    if self.stop.is_set():
+                        return
+                    wait_s = self._capture.retry_initial_s
+                    self.counts["frames"] += 1
+                    self.counts["frames_dropped"] += self._slots.put(frame)
+            except SourceError as error:
+                if not self.stop.is_set():
+                    log.warning("source failed", camera=camera.id, error=str(error), retry_s=round(wait_s, 1))
+            else:
+                log.info("source ended", camera=camera.id)
+                return
+            finally:
+                if camera.id in self._sources:
+                    self._sources.pop(camera.id).close()
+            # Jitter spreads the retries of cameras that failed together; nothing secret hangs on it.
+            self.stop.wait(random.uniform(wait_s / 2, wait_s))  # noqa: S311
+            wait_s = min(2 * wait_s, self._capture.retry_max_s)
+
+    def _open(self, camera: CameraConfig) -> Source:
+        source = self._sources[camera.id] = self._open_camera(camera)
+        log.info("source open", camera=camera.id)
+        return source
+
+    def _look(self) -> None:
+        """Detect, follow, crop; then tell the classifier that there is no more."""
+        while not self._abort.is_set():
+            frame = self._slots.get(_TICK_S)
+            if frame is None:
+                if self._captures_over.is_set():
+                    break
+                continue
+            if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
+                self.counts["frames_too_old"] += 1
+                continue
+            tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
+            self.counts["frames_analysed"] += 1
+            self._put(self._for_desk, replace(tracks, frame=_without_picture(frame)))
+            if crops:
+                self._put(self._crops, crops)
+        self._put(self._crops, None)
+
+    def _classify(self) -> None:
+        """Batch and classify; then tell the desk that there is no more."""
+        batcher, more = self._stages.batcher, True
+        while (more or batcher.wait_s(0) is not None) and not self._abort.is_set():
+            wait_s = batcher.wait_s(time.monotonic())
+            with suppress(queue.Empty):
+                if more and wait_s != 0:
+                    crops = self._crops.get(timeout=_TICK_S if wait_s is None else wait_s)
+                    more = crops is not None
+                    batcher.add(crops or (), time.monotonic())
+            if batch := batcher.take(time.monotonic(), all_of_them=not more):
+                self.counts["crops"] += len(batch.crops)
+                self._put(self._for_desk, self._stages.classifier.classify(batch))
+        self._put(self._for_desk, None)
+
+    def _decide(self) -> None:
+        """Visits and rules; publish; at the end finish what is under way."""
+        desk = self._stages.desk
+        while not self._abort.is_set():
+            try:
+                item = self._for_desk.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            if item is None:
+                self._publish(desk.finish(self._clock()))
+                return
+            now_s = self._clock()
+            self._publish(desk.see(item, now_s) if isinstance(item, Tracks) else desk.read(item, now_s))
+
+    def _publish(self, messages: Sequence[Message]) -> None:
+        self.counts["messages"] += len(messages)
+        for message in messages:
+            for sink in self._sinks:
+                sink.publish(message)
+
+    def _put(self, target: queue.Queue[Item], item: Item) -> None:
+        """Put, waiting while the next stage is busy, unless everything has failed."""
+        while not self._abort.is_set():
+            with suppress(queue.Full):
+                target.put(item, timeout=_TICK_S)
+                return
+
+
+def _without_picture(frame: Frame) -> Frame:
+    """Keep the frame's shape and let go of its pixels, which only vision needs."""
+    return replace(frame, image=np.broadcast_to(np.uint8(0), frame.image.shape))

@@ -1,0 +1,156 @@
+"""The stages of the configuration, built once: what looks at frames, and what decides about visits.
+
+`Vision` runs in one thread and `Desk` in another; between them flow only frozen types.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vestibule.batching import Batcher
+from vestibule.classifiers import Classifier, build_classifier
+from vestibule.config import Settings
+from vestibule.cropping import Cropper
+from vestibule.detectors import Detector, build_detector
+from vestibule.payloads import alert_message, visit_message
+from vestibule.rules import Rules
+from vestibule.sections import CameraConfig, DetectorConfig
+from vestibule.tracking import Tracker
+from vestibule.types import Crop, Frame, Message, Reading, Tracks, Visit
+from vestibule.visits import VisitKeeper
+
+
+class Vision:
+    """Frames of any camera in, tracks and crops out."""
+
+    def __init__(self, settings: Settings, detector: Detector, classifier: Classifier) -> None:
+        self._settings = settings
+        self._detector = detector
+        self._spec = classifier.manifest.input
+        self._cameras: dict[str, tuple[Tracker, Cropper]] = {}
+
+    def look(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
+        """Detect, follow and crop.
+
+        Args:
+            frame: the newest of its camera.
+            settled: that camera's tracks that need no more readings.
+        """
+        if frame.camera_id not in self._cameras:
+            usual_score = self._settings.detector.score_threshold or self._detector.manifest.score_threshold
+            tracker = Tracker(self._settings.tracking, usual_score)
+            self._cameras[frame.camera_id] = (tracker, Cropper(self._settings.cropping, self._spec))
+        tracker, cropper = self._cameras[frame.camera_id]
+        tracks = tracker.update(self._detector.detect(frame))
+        return tracks, cropper.crops(tracks, settled)
+
+
+class Desk:
+    """Tracks and readings in, messages out: visits, rules, payloads. `seq` is the number of the last message."""
+
+    def __init__(self, settings: Settings, cameras: Sequence[CameraConfig], models: "Models", seq: int) -> None:
+        manifest = models.classifier.manifest
+        self._site, self._prefix = settings.site.id, settings.mqtt.prefix
+        self._names = {
+            "classifier": f"{manifest.name}@{manifest.version}",
+            "detector": f"{models.detector.manifest.name}@{models.detector.manifest.version}",
+        }
+        self._keepers = {
+            camera.id: VisitKeeper(
+                camera=camera,
+                config=settings.visits,
+                thresholds=manifest.thresholds,
+                same_person_distance=manifest.same_person_distance,
+            )
+            for camera in cameras
+        }
+        self.rules = Rules(rules=settings.alerts, thresholds=manifest.thresholds, zone_info=settings.site.zone_info)
+        self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
+        self.seq = seq
+
+    def settled(self, camera_id: str) -> frozenset[int]:
+        """Return the camera's tracks that need no more readings; safe to call from another thread."""
+        return self._settled.get(camera_id, frozenset())
+
+    def visit_of(self, camera_id: str, track_id: int) -> Visit | None:
+        """Return the visit that a track belongs to, if it is one."""
+        return self._keepers[camera_id].visit_of(track_id)
+
+    def see(self, tracks: Tracks, now_s: float) -> list[Message]:
+        """Take in one frame's tracks."""
+        camera_id = tracks.frame.camera_id
+        messages = self._tell(self._keepers[camera_id].see(tracks), now_s)
+        self._settled[camera_id] = self._keepers[camera_id].settled_tracks
+        return messages
+
+    def read(self, readings: Sequence[Reading], now_s: float) -> list[Message]:
+        """Take in readings of any cameras."""
+        messages = []
+        for camera_id, keeper in self._keepers.items():
+            if mine := [reading for reading in readings if reading.camera_id == camera_id]:
+                messages += self._tell(keeper.read(mine), now_s)
+        return messages
+
+    def finish(self, now_s: float) -> list[Message]:
+        """End every visit: the recording is over, or the daemon stops."""
+        return [message for keeper in self._keepers.values() for message in self._tell(keeper.finish(), now_s)]
+
+    def _tell(self, visits: Sequence[Visit], now_s: float) -> list[Message]:
+        messages = []
+        for visit in visits:
+            self.seq += 1
+            messages.append(
+                visit_message(visit, site=self._site, prefix=self._prefix, seq=self.seq, model=self._names, at_s=now_s)
+            )
+            for alert in self.rules.judge(visit, now_s):
+                self.seq += 1
+                messages.append(
+                    alert_message(alert, site=self._site, prefix=self._prefix, seq=self.seq, model=self._names)
+                )
+        return messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The two loaded networks."""
+
+    detector: Detector
+    classifier: Classifier
+
+
+def load_models(settings: Settings) -> Models:
+    """Load both networks.
+
+    Raises:
+        ModelError: one of them cannot be loaded.
+    """
+    low = DetectorConfig.model_validate(
+        {**settings.detector.model_dump(), "score_threshold": settings.tracking.low_score}
+    )
+    return Models(detector=build_detector(low), classifier=build_classifier(settings.classifier))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """Everything between frames and messages."""
+
+    vision: Vision
+    batcher: Batcher
+    classifier: Classifier
+    desk: Desk
+
+
+def build_stages(settings: Settings, cameras: Sequence[CameraConfig], models: Models, *, seq: int = 0) -> Stages:
+    """Build fresh stages around loaded networks, so that a replay of several clips loads them once.
+
+    Args:
+        settings: the configuration.
+        cameras: those whose frames will come.
+        models: the networks.
+        seq: number of the last event published so far.
+    """
+    return Stages(
+        vision=Vision(settings, models.detector, models.classifier),
+        batcher=Batcher(settings.batching),
+        classifier=models.classifier,
+        desk=Desk(settings, cameras, models, seq),
+    )
