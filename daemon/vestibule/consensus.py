@@ -22,6 +22,11 @@ class Evidence:
     Attributes:
         count: readings so far.
         first_at_s: capture time of the earliest, Unix seconds; infinite before the first.
+        weight: sum of q_i.
+        probs: float64 (15,), sum of q_i p_i.
+        votes: int64 (15,), how many readings alone reached the threshold.
+        look: float64 (D,), sum of q_i times the embedding; None before the first.
+        worn_before: which categories were worn one reading ago.
     """
 
     def __init__(self, thresholds: Mapping[GarmentLabel, Thresholds]) -> None:
@@ -29,11 +34,11 @@ class Evidence:
         self._likely = np.array([np.inf if value is None else value for value in likely])
         self.count = 0
         self.first_at_s = float("inf")
-        self._weight = 0.0
-        self._probs = np.zeros(len(LABELS))
-        self._votes = np.zeros(len(LABELS), np.int64)
-        self._look: npt.NDArray[np.float64] | None = None
-        self._worn_before: tuple[bool, ...] | None = None
+        self.weight = 0.0
+        self.probs = np.zeros(len(LABELS))
+        self.votes = np.zeros(len(LABELS), np.int64)
+        self.look: npt.NDArray[np.float64] | None = None
+        self.worn_before: tuple[bool, ...] | None = None
         self._worn: tuple[bool, ...] | None = None
 
     def add(self, reading: Reading) -> None:
@@ -45,42 +50,42 @@ class Evidence:
         weight = max(reading.quality, _LEAST_WEIGHT)
         self.count += 1
         self.first_at_s = min(self.first_at_s, reading.captured_at_s)
-        self._weight += weight
-        self._probs += weight * probs
-        self._votes += probs >= self._likely
-        self._look = weight * embedding + (0.0 if self._look is None else self._look)
+        self.weight += weight
+        self.probs += weight * probs
+        self.votes += probs >= self._likely
+        self.look = weight * embedding + (0.0 if self.look is None else self.look)
         self._note()
 
     def merge(self, other: "Evidence") -> None:
         """Add the readings of another track of the same person."""
-        if other._look is None:
+        if other.look is None:
             return
         was_empty = self.count == 0
         self.count += other.count
         self.first_at_s = min(self.first_at_s, other.first_at_s)
-        self._weight += other._weight
-        self._probs += other._probs
-        self._votes += other._votes
-        self._look = other._look + (0.0 if self._look is None else self._look)
+        self.weight += other.weight
+        self.probs += other.probs
+        self.votes += other.votes
+        self.look = other.look + (0.0 if self.look is None else self.look)
         self._note()
         if was_empty:
-            self._worn_before = other._worn_before
+            self.worn_before = other.worn_before
 
     def _note(self) -> None:
-        self._worn_before, self._worn = self._worn, tuple((self._probs / self._weight >= self._likely).tolist())
+        self.worn_before, self._worn = self._worn, tuple((self.probs / self.weight >= self._likely).tolist())
 
     def suffices(self, min_readings: int) -> bool:
         """Whether there are enough readings and the last of them did not change what is worn."""
-        stable = self._worn == self._worn_before or min_readings == 1
+        stable = self._worn == self.worn_before or min_readings == 1
         return self.count >= min_readings and stable
 
     def garments(self) -> tuple[Garment, ...]:
         """Return what is worn, best score first, then in the labels' order."""
         if self._worn is None:
             return ()
-        scores = np.minimum(self._probs / self._weight, 1.0)
+        scores = np.minimum(self.probs / self.weight, 1.0)
         found = [
-            Garment(label=label.value, score=float(scores[i]), votes=int(self._votes[i]))
+            Garment(label=label.value, score=float(scores[i]), votes=int(self.votes[i]))
             for i, label in enumerate(LABELS)
             if self._worn[i]
         ]
@@ -88,7 +93,7 @@ class Evidence:
 
     def distance(self, other: "Evidence") -> float | None:
         """Return the cosine distance of the mean looks, 0 to 2; None where either has no reading."""
-        if self._look is None or other._look is None:
+        if self.look is None or other.look is None:
             return None
-        norms = float(np.linalg.norm(self._look) * np.linalg.norm(other._look))
-        return 1.0 if norms == 0 else 1.0 - float(self._look @ other._look) / norms
+        norms = float(np.linalg.norm(self.look) * np.linalg.norm(other.look))
+        return 1.0 if norms == 0 else 1.0 - float(self.look @ other.look) / norms

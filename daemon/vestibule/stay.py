@@ -78,6 +78,11 @@ class Stay:
         return None if self._passage is None else self._passage.side
 
     @property
+    def said(self) -> Visit | None:
+        """The visit as it was last reported; None before it is one."""
+        return self._said
+
+    @property
     def moved(self) -> bool:
         """Whether the person has ever moved."""
         return self._motion.moved
@@ -93,10 +98,11 @@ class Stay:
         self.last = sight
         self._motion.observe(sight)
         passed = None if self._passage is None else self._passage.observe(sight)
-        if passed == "in":
-            self._entered, self.crossed_out_at_s = True, None
-        elif passed == "out":
+        self._entered = self._entered or passed == "in"
+        if passed == "out":
             self.crossed_out_at_s = sight.at_s
+        elif self.side == "inside":
+            self.crossed_out_at_s = None
         self._visit_zones(sight, step_s if step_s <= _LONGEST_STEP_S else 0.0)
 
     def _visit_zones(self, sight: Sight, step_s: float) -> None:

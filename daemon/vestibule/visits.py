@@ -14,13 +14,15 @@ from vestibule_models.labels import GarmentLabel
 
 _LATE_READING_S = 30.0
 """How long after its last sight a track that is no longer its stay's is remembered, for readings on their way."""
+_CLOCK_SET_BACK_S = 10.0
+"""A frame this much older than the last means that the clock was set back."""
 
 
 class VisitKeeper:
     """Follows the people in front of one camera.
 
-    Time is that of the frames and never goes back; nothing here reads a clock. Memory is bounded by the people who
-    are in view or may yet return.
+    Time is that of the frames; nothing here reads a clock. It never goes back: where the camera's clock is set
+    back, every visit ends and counting starts anew. Memory is bounded by the people who are in view or may return.
     """
 
     def __init__(
@@ -51,9 +53,16 @@ class VisitKeeper:
         """Tracks in view that need no more crops: their garments are final, or they are known to be staff."""
         return frozenset(t for t in self._in_view if (stay := self._stay_of.get(t)) and stay.is_final)
 
+    def visit_of(self, track_id: int) -> Visit | None:
+        """The visit that a track belongs to, as it was last reported; None if it is none (yet)."""
+        stay = self._stay_of.get(track_id)
+        return None if stay is None else stay.said
+
     def see(self, tracks: Tracks) -> tuple[Visit, ...]:
         """Take one analysed frame, also one without people; returns the visits whose published state changed."""
-        self._now_s = max(self._now_s, tracks.frame.captured_at_s)
+        at_s = tracks.frame.captured_at_s
+        ended = self.finish() if at_s < self._now_s - _CLOCK_SET_BACK_S else ()
+        self._now_s = max(self._now_s, at_s)
         height_px, width_px = tracks.frame.image.shape[:2]
         self._in_view = set()
         for track_id, box in zip(tracks.ids.tolist(), tracks.boxes_xyxy, strict=True):
@@ -62,7 +71,7 @@ class VisitKeeper:
                 self._in_view.add(track_id)
                 self._follow(track_id, sight)
         self._recognise(self._now_s)
-        return (*self._news(), *self._end_those_gone())
+        return (*ended, *self._news(), *self._end_those_gone())
 
     def read(self, readings: Sequence[Reading]) -> tuple[Visit, ...]:
         """Take readings of this camera, in any order, also late ones; returns as `see` does."""
