@@ -1,13 +1,16 @@
 """The configuration: frozen, checked once, read here and nowhere else (TOML, environment)."""
 
+import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from vestibule.errors import ConfigError
+from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
     AlertRule,
     BatchingConfig,
@@ -25,6 +28,8 @@ from vestibule.sections import (
 )
 from vestibule_models.labels import GarmentLabel
 
+_PREFIX = "VESTIBULE_"
+
 
 class Settings(BaseSettings):
     """The whole configuration; `VESTIBULE_MQTT__HOST` and the like override the file."""
@@ -32,9 +37,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        env_prefix="VESTIBULE_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         nested_model_default_partial_update=True,
+        hide_input_in_errors=True,  # a traceback must not show an address with a password
     )
 
     site: SiteConfig = SiteConfig()
@@ -82,7 +88,7 @@ class Settings(BaseSettings):
 
 
 def load(path: Path) -> Settings:
-    """Read and check a configuration file.
+    """Read and check a configuration file, and the variables that override it.
 
     Raises:
         ConfigError: missing, unreadable, not TOML, or a key that is misspelt, missing or out of range.
@@ -95,10 +101,24 @@ def load(path: Path) -> Settings:
         raise ConfigError(f"configuration {path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"configuration {path}: not valid TOML: {error}") from error
+    _refuse_unknown_variables()
     try:
         return Settings(**values)
     except ValidationError as error:
         raise ConfigError(f"configuration {path}: {_explain(error)}") from error
+    except SettingsError as error:
+        section = re.search(r'field "(\w+)"', str(error))
+        name = _PREFIX + (section[1].upper() if section else "...")
+        raise ConfigError(f"variable {name}: not JSON; or set one value, as in VESTIBULE_MQTT__HOST=broker") from error
+
+
+def _refuse_unknown_variables() -> None:
+    """Catch a misspelt section; the settings library catches a misspelt key only. Names without `__` are not ours."""
+    for name in os.environ:
+        section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
+        if name.upper().startswith(_PREFIX) and nested and section.lower() not in Settings.model_fields:
+            known = ", ".join(Settings.model_fields)
+            raise ConfigError(f"variable {name}: unknown section {section.lower()!r}; the sections are {known}")
 
 
 def _explain(error: ValidationError) -> str:
@@ -112,4 +132,4 @@ def _explain_one(fault: dict[str, Any]) -> str:
         return f"{where}: unknown key; check the spelling against config.example.toml"
     received = fault.get("input")
     shown = "" if isinstance(received, (dict, BaseModel)) or "password" in where else f", got {received!r}"
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}{shown}"
+    return mask_userinfo(f"{where}: {fault['msg'].removeprefix('Value error, ')}{shown}")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from vestibule.errors import ConfigError
+from vestibule.redaction import has_password
 from vestibule_models.labels import GarmentLabel
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -20,7 +21,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SiteConfig(_Section):
@@ -101,9 +102,16 @@ class CameraConfig(_Section):
     @field_validator("source")
     @classmethod
     def _no_password(cls, value: str) -> str:
-        if "://" in value and urlsplit(value).password is not None:
+        if has_password(value):
             raise ValueError("a password in the address ends up in logs; use `username` and `password_file`")
         return value
+
+    @model_validator(mode="after")
+    def _password_has_user(self) -> Self:
+        user = self.username or ("://" in self.source and urlsplit(self.source).username)
+        if self.password_file is not None and not user:
+            raise ValueError("password_file is set and nobody's name is; set username too")
+        return self
 
     def password(self) -> SecretStr | None:
         """Read the camera's password.
@@ -128,6 +136,12 @@ class CaptureConfig(_Section):
     retry_max_s: Seconds = 60.0
     analysed_fps: float = Field(default=8.0, gt=0, le=60)
     max_frame_age_s: Seconds = 0.5
+
+    @model_validator(mode="after")
+    def _retries_grow(self) -> Self:
+        if self.retry_initial_s > self.retry_max_s:
+            raise ValueError(f"retry_initial_s, {self.retry_initial_s:g}, is above retry_max_s, {self.retry_max_s:g}")
+        return self
 
 
 class DetectorConfig(_Section):
@@ -301,6 +315,14 @@ class MqttConfig(_Section):
     connect_timeout_s: Seconds = 5.0
     tls: bool = False
     ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if self.password_file is not None and not self.username:
+            raise ValueError("password_file is set and nobody's name is; set username too")
+        if self.ca_file is not None and not self.tls:
+            raise ValueError("ca_file is set and tls is not; set tls = true, or remove ca_file")
+        return self
 
     def password(self) -> SecretStr | None:
         """Read the broker's password.

@@ -1,0 +1,76 @@
+"""What the daemon says of itself, on standard error: text for people, JSON lines for machines."""
+
+import logging
+import sys
+from collections.abc import Collection
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import EventDict, Processor
+
+from vestibule.redaction import Redactor
+from vestibule.sections import LogConfig
+
+
+def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
+    """Set up logging for the whole process; a second call replaces the first.
+
+    Our own events pass from `config.level` on, those of libraries (which log through the standard library, as paho
+    does) from warnings on. Each line has `timestamp` (ISO 8601, UTC), `level`, `logger` and `event`. Whatever is in
+    `secrets`, and the user part of addresses, is masked in all of them, tracebacks included.
+
+    Args:
+        config: the level and the format; `auto` is text on a terminal and JSON lines elsewhere.
+        secrets: passwords that must never be written.
+    """
+    ours: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*ours, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(config.level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    as_text = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=ours,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # Tracebacks become text before the mask looks, else the renderer writes them past it.
+            structlog.processors.format_exc_info,
+            _Mask(Redactor(secrets)),
+            _text_renderer(colors=sys.stderr.isatty())
+            if as_text
+            else structlog.processors.JSONRenderer(sort_keys=False),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    for old in [*root.handlers]:
+        if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    for name in ("vestibule", "vestibule_models"):
+        logging.getLogger(name).setLevel(config.level.upper())
+    logging.captureWarnings(capture=True)
+
+
+class _Mask:
+    """The processor that masks secrets in an event."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
+        del logger, method
+        return {key: self._redactor.value(value) for key, value in event.items()}
+
+
+def _text_renderer(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
