@@ -1,6 +1,7 @@
 """Garment classifiers: batches of crops in, readings out; one file per runtime."""
 
 import importlib.util
+from pathlib import Path
 from typing import Literal, Protocol, assert_never
 
 from vestibule.errors import ModelError
@@ -9,6 +10,8 @@ from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import ZOO, ArtifactError, GarmentManifest, load_manifest
 
 SHIPPED = ZOO / "garments-efflite0"
+_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "nvhost*")
+"""NVIDIA's, AMD's and Jetson's device nodes; without one, TensorFlow's ten seconds of import can be saved."""
 
 
 class Classifier(Protocol):
@@ -63,7 +66,7 @@ def choose_runtime(wanted: Literal["auto", "litert", "tensorflow"]) -> Literal["
         )
     if wanted != "auto":
         return wanted
-    if not installed:
+    if not installed or not any(next(Path("/dev").glob(name), None) for name in _GPU_DEVICES):
         return "litert"
     import tensorflow as tf  # noqa: PLC0415 - a box that runs LiteRT never pays for it
 
