@@ -16,12 +16,13 @@ from vestibule.types import Frame
 _OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",  # sound would keep the read time-out from firing
-    "fflags": "nobuffer",
     "probesize": "50000",
     "fpsprobesize": "0",
 }
 _LONGEST_LOGIN = 127
 """FFmpeg keeps the escaped user name and password of an address in 128 bytes."""
+
+_ENDED = "the camera ended the stream; check that it is running and not out of connections"
 
 
 class RtspSource:
@@ -79,27 +80,25 @@ class RtspSource:
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)
-        last_s = time.monotonic()
+        picture_s = time.monotonic()
         while not self._closing:
-            problem: str | None = None
             pictures: list[av.VideoFrame] = []
+            problem: str | None
+            asked_s = time.monotonic()
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 problem = _broken(error, self._read_timeout_s)
             else:
-                if packet is None:
-                    problem = "the camera ended the stream; check that it is running and not out of connections"
-                else:
-                    pictures = _whole(packet)
+                problem = _ENDED if packet is None else None
+                pictures = [] if packet is None else _whole(packet)
             now_s = time.monotonic()
-            if pictures:
-                last_s = now_s
-            elif problem is None and now_s - last_s > self._read_timeout_s:
-                problem = (
-                    f"data arrives but no picture could be decoded for {self._read_timeout_s:g} s; "
-                    "set the camera to H.264 with a key frame every second or two"
-                )
+            picture_s = now_s if pictures else picture_s
+            if problem is None and now_s - asked_s >= self._read_timeout_s:  # FFmpeg hands out its last packet first
+                problem = _stalled(self._read_timeout_s)
+            elif problem is None and now_s - picture_s > self._read_timeout_s:
+                found = f"data arrives but no picture could be decoded for {self._read_timeout_s:g} s"
+                problem = f"{found}; set the camera to H.264 with a key frame every second or two"
             if problem:
                 raise SourceError(f"{self._name}: {problem}")  # outside `except`: PyAV's error holds the password
             yield from pictures
@@ -175,6 +174,10 @@ def _no_connection(error: av.FFmpegError, timeout_s: float, *, timed_out: bool) 
 def _broken(error: av.FFmpegError, timeout_s: float) -> str:
     match error:
         case av.error.ExitError() | av.error.TimeoutError():
-            return f"the camera sent nothing for {timeout_s:g} s; check camera and network, or raise read_timeout_s"
+            return _stalled(timeout_s)
         case _:
             return f"the connection broke ({error.strerror}); check camera and network"
+
+
+def _stalled(timeout_s: float) -> str:
+    return f"the camera sent nothing for {timeout_s:g} s; check camera and network, or raise read_timeout_s"

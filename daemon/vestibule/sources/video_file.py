@@ -139,7 +139,8 @@ class VideoFile:
                 missing = not _ends_with(self.path, b";")
             case "matroska":
                 missing = self.duration_s is not None and end_s < self.duration_s - _SHORT_S
-        of = f"{count} of {self.frames_expected} frames" if self.frames_expected else f"{count} frames"
+        expected = self.frames_expected or 0
+        of = f"{count} of {expected} frames" if expected > count else f"{count} frames"
         if missing:
             return f"{self.path}: the video is cut short: {of} were readable and processed; copy or record it again"
         if self._damaged:
