@@ -253,14 +253,8 @@ class OpeningHours(_Section):
 
     opens: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     closes: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
-        "mon",
-        "tue",
-        "wed",
-        "thu",
-        "fri",
-        "sat",
-        "sun",
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        default=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), min_length=1
     )
 
 
