@@ -7,6 +7,8 @@ from vestibule.sections import EntranceConfig, Point
 
 Side = Literal["outside", "inside"]
 
+_ROUNDING = 1e-6
+"""Feet exactly as far as the hysteresis are not across, whatever the rounding of fractions."""
 _BEYOND_ENDS = 0.05
 """How far past its ends, as a share of its length, the line still counts."""
 
@@ -21,7 +23,7 @@ class Doorway:
 
     def __init__(self, config: EntranceConfig) -> None:
         self.line = Line(config)
-        self.hysteresis = config.hysteresis
+        self.hysteresis = config.hysteresis + _ROUNDING
 
     def feet_inwards(self, sight: Sight) -> float | None:
         """Return how far inside the feet are, in frame heights; None where it cannot be told.

@@ -1,0 +1,118 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule.consensus import Evidence
+from vestibule.types import Reading
+from vestibule_models.artifact import Thresholds
+from vestibule_models.labels import LABELS, GarmentLabel
+
+THRESHOLDS = {label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS}
+
+
+def reading(dress: float, jeans: float = 0.0, *, quality: float = 0.5, at_s: float = 0.0, look: int = 0) -> Reading:
+    probs = np.zeros(15, np.float32)
+    probs[[LABELS.index(GarmentLabel.DRESS), LABELS.index(GarmentLabel.JEANS)]] = dress, jeans
+    embedding = np.zeros(4, np.float32)
+    embedding[look] = 1
+    return Reading(camera_id="door", track_id=1, captured_at_s=at_s, quality=quality, probs=probs, embedding=embedding)
+
+
+def evidence(*readings: Reading, thresholds: dict[GarmentLabel, Thresholds] = THRESHOLDS) -> Evidence:
+    made = Evidence(thresholds)
+    for item in readings:
+        made.add(item)
+    return made
+
+
+def test_nothing_read_is_nothing_worn() -> None:
+    nothing = evidence()
+    assert nothing.garments() == ()
+    assert not nothing.suffices(1)
+    assert nothing.distance(evidence(reading(0.9))) is None
+
+
+def test_the_score_is_the_mean_weighted_by_quality() -> None:
+    (garment,) = evidence(reading(0.9, quality=0.9), reading(0.3, quality=0.1)).garments()
+    assert garment.label == "Dress"
+    assert garment.score == pytest.approx(0.84)
+    assert garment.votes == 1
+
+
+def test_a_bad_early_reading_is_outweighed() -> None:
+    assert [g.label for g in evidence(reading(0, 1, quality=0.1), reading(1, 0, quality=0.8)).garments()] == ["Dress"]
+
+
+def test_quality_zero_still_counts() -> None:
+    assert evidence(reading(0.9, quality=0)).garments()[0].score == pytest.approx(0.9)
+
+
+def test_garments_come_best_first_and_reach_the_threshold_exactly() -> None:
+    assert [g.label for g in evidence(reading(0.5, 0.75)).garments()] == ["Jeans", "Dress"]
+    assert [g.label for g in evidence(reading(0.75, 0.75)).garments()] == ["Dress", "Jeans"]
+    assert evidence(reading(0.499)).garments() == ()
+
+
+def test_a_category_without_a_threshold_is_never_worn() -> None:
+    unknown = THRESHOLDS | {GarmentLabel.DRESS: Thresholds(positives=3, likely=None, certain=None)}
+    assert evidence(reading(1.0), thresholds=unknown).garments() == ()
+    del unknown[GarmentLabel.DRESS]
+    assert evidence(reading(1.0), thresholds=unknown).garments() == ()
+
+
+def test_it_suffices_with_enough_readings_that_agree() -> None:
+    assert not evidence(reading(1), reading(1)).suffices(3)
+    assert evidence(reading(1), reading(1), reading(1)).suffices(3)
+    wavering = evidence(reading(1), reading(1), reading(0.6, 0.9, quality=1), reading(0, 1, quality=1))
+    assert not wavering.suffices(3)
+    wavering.add(reading(1, 1))
+    assert wavering.suffices(3)
+    assert evidence(reading(1)).suffices(1)
+    assert evidence(reading(0), reading(0), reading(0)).suffices(3)
+
+
+def test_what_is_not_a_number_is_left_out() -> None:
+    made = evidence(reading(0.9), reading(float("nan")), reading(0.9, quality=float("nan")))
+    assert made.count == 1
+    assert made.garments()[0].score == pytest.approx(0.9)
+
+
+def test_the_order_of_readings_does_not_matter() -> None:
+    readings = [reading(0.9, quality=0.2, at_s=3), reading(0.2, 0.7, at_s=1), reading(0.8, 0.8, quality=1, at_s=2)]
+    for order in permutations(readings):
+        made = evidence(*order)
+        assert made.first_at_s == 1
+        assert [(g.label, g.votes) for g in made.garments()] == [("Jeans", 2), ("Dress", 2)]
+        assert made.garments()[0].score == pytest.approx((0.35 + 0.8) / 1.7)
+
+
+def test_merging_is_reading_all() -> None:
+    parts = evidence(reading(0.9, at_s=5)), evidence(reading(0.7, at_s=2, look=1), reading(0.6))
+    parts[0].merge(parts[1])
+    parts[0].merge(evidence())
+    together = evidence(reading(0.9, at_s=5), reading(0.7, at_s=2, look=1), reading(0.6))
+    assert parts[0].garments() == pytest.approx(together.garments())
+    assert (parts[0].count, parts[0].first_at_s) == (3, 0.0)
+    assert parts[0].distance(together) == pytest.approx(0)
+
+
+def test_an_empty_one_takes_over_that_the_other_suffices() -> None:
+    empty = evidence()
+    empty.merge(evidence(reading(1), reading(1), reading(1)))
+    assert empty.suffices(3)
+
+
+def test_looks_are_compared_by_angle() -> None:
+    assert evidence(reading(1)).distance(evidence(reading(0, 1, quality=1))) == pytest.approx(0)
+    assert evidence(reading(1)).distance(evidence(reading(1, look=1))) == pytest.approx(1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30))
+def test_scores_stay_within_what_was_read(values: list[tuple[float, float]]) -> None:
+    made = evidence(*(reading(dress, quality=quality) for dress, quality in values))
+    for garment in made.garments():
+        assert min(d for d, _ in values) - 1e-6 <= garment.score <= max(d for d, _ in values) + 1e-6
+        assert 0 <= garment.votes <= len(values)
