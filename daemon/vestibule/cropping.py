@@ -9,6 +9,7 @@ import numpy.typing as npt
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
 from vestibule_models.artifact import InputSpec
+from vestibule_models.letterbox import letterbox
 
 _EDGE_PX = 2.0
 """A box that comes this near to the frame's edge is taken to be cut by it."""
@@ -16,6 +17,8 @@ _USUAL_ASPECT = 2.6
 """Height over width of a whole walking person, to guess how much of a cut one is outside."""
 _LARGE_PX = 240.0
 """From this height on a person shows all that the classifier can use."""
+_TOLERANCE_S = 1e-3
+"""Frame times are good to a millisecond; at Unix seconds, sums of frame periods are off by less than that."""
 _KEPT_S = 60.0
 """How long a track's count of crops is kept after its last frame."""
 
@@ -41,7 +44,7 @@ class Cropper:
         found = []
         for index, track_id in enumerate(tracks.ids.tolist()):
             count, last_s = self._taken.get(track_id, (0, float("-inf")))
-            due = count < self._config.max_per_track and now_s - last_s >= self._config.min_interval_s
+            due = count < self._config.max_per_track and now_s - last_s >= self._config.min_interval_s - _TOLERANCE_S
             if not due or track_id in settled:
                 continue
             quality = self._geometry(tracks, index)
@@ -57,7 +60,7 @@ class Cropper:
                     track_id=track_id,
                     captured_at_s=now_s,
                     quality=quality,
-                    image=letterbox(image, self._spec),
+                    image=self._fit(image),
                 )
             )
         return tuple(found)
@@ -88,6 +91,11 @@ class Cropper:
         left, top = max(0, round(x0 - dx)), max(0, round(y0 - dy))
         right, bottom = min(width, round(x1 + dx)), min(height, round(y1 + dy))
         return image[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+    def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Turn a BGR cut-out into the classifier's picture: shrunk by area means, as its training photos were."""
+        fitted, _ = letterbox(image, self._spec, area_below_scale=1.0)
+        return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB), np.uint8) if self._spec.colour == "rgb" else fitted
 
 
 def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> float:
@@ -124,19 +132,3 @@ def sharpness(image: npt.NDArray[np.uint8]) -> float:
     small = cv2.resize(image, (max(1, round(image.shape[1] * scale)), 128), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).std())
-
-
-def letterbox(image: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """Resize a uint8 (H, W, 3) BGR picture to the spec's (h, w), aspect kept, padded, in the spec's colour order."""
-    height, width = image.shape[:2]
-    scale = min(spec.height / height, spec.width / width)
-    new_h, new_w = max(1, round(height * scale)), max(1, round(width * scale))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image, (new_w, new_h), interpolation=interpolation)
-    if spec.colour == "rgb":
-        small = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
-    canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
-    centred = spec.resize == "letterbox-centre"
-    top, left = ((spec.height - new_h) // 2, (spec.width - new_w) // 2) if centred else (0, 0)
-    canvas[top : top + new_h, left : left + new_w] = small
-    return canvas

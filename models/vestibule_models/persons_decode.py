@@ -1,11 +1,10 @@
-"""How a person detector is fed and how its answer is read: letterbox, decoders, suppression.
+"""How a person detector is fed and how its answer is read: tensor layout, decoders, suppression.
 
 Shared by what trains and measures detectors and by the daemon that runs them, so that both see the same boxes.
 Sources: the `yolox` head is that of Ge et al. 2021, "YOLOX: Exceeding YOLO Series in 2021" (arXiv:2107.08430,
 section 2.1, decoupled and anchor-free); `yolov8` is the layout in which Ultralytics exports its detectors.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 import cv2
@@ -13,76 +12,27 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule_models.artifact import DetectorManifest, InputSpec
+from vestibule_models.letterbox import Bytes, Floats, Placement, letterbox
 
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
+__all__ = [
+    "MOST_CANDIDATES",
+    "Bytes",
+    "Floats",
+    "Placement",
+    "cells",
+    "decode",
+    "letterbox",
+    "output_fault",
+    "overlaps",
+    "read_people",
+    "suppress",
+    "to_tensor",
+]
 
 MOST_CANDIDATES = 300
 """Suppression looks at this many of the best boxes; no frame of a shop holds more people."""
 _LONGEST_LOG = 10.0
 """Of a side in cells (e^10 = 22,026): keeps a broken network from overflowing."""
-_AREA_BELOW_SCALE = 0.6
-"""Bilinear sampling skips pixels when it shrinks by more than about this; averaging areas does not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Where a frame lies in the network's input.
-
-    Attributes:
-        scale_x: input pixels per frame pixel.
-        scale_y: input pixels per frame pixel.
-        left: input pixels left of the frame.
-        top: input pixels above the frame.
-        frame_width: pixels.
-        frame_height: pixels.
-    """
-
-    scale_x: float
-    scale_y: float
-    left: int
-    top: int
-    frame_width: int
-    frame_height: int
-
-    def to_frame(self, boxes_xyxy: Floats) -> Floats:
-        """Turn boxes (N, 4) in input pixels into frame pixels, clipped to the frame."""
-        offset = np.array([self.left, self.top] * 2, np.float32)
-        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
-        limit = np.array([self.frame_width, self.frame_height] * 2, np.float32)
-        return np.asarray(np.clip((boxes_xyxy - offset) / scale, np.float32(0), limit), np.float32)
-
-
-def letterbox(image: Bytes, spec: InputSpec) -> tuple[Bytes, Placement]:
-    """Fit a picture into the network's input without changing its aspect.
-
-    Args:
-        image: uint8 (H, W, 3) BGR, any size from 1x1.
-        spec: the network's input.
-
-    Returns:
-        uint8 (height, width, 3) BGR and where the picture lies in it.
-    """
-    height, width = image.shape[:2]
-    scale = min(spec.height / height, spec.width / width)
-    inner_height = min(spec.height, max(1, round(height * scale)))
-    inner_width = min(spec.width, max(1, round(width * scale)))
-    how = cv2.INTER_AREA if scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
-    resized = cv2.resize(image, (inner_width, inner_height), interpolation=how)
-    centred = spec.resize == "letterbox-centre"
-    left = (spec.width - inner_width) // 2 if centred else 0
-    top = (spec.height - inner_height) // 2 if centred else 0
-    canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
-    canvas[top : top + inner_height, left : left + inner_width] = resized
-    placement = Placement(
-        scale_x=inner_width / width,
-        scale_y=inner_height / height,
-        left=left,
-        top=top,
-        frame_width=width,
-        frame_height=height,
-    )
-    return canvas, placement
 
 
 def to_tensor(canvas: Bytes, spec: InputSpec) -> Bytes | Floats:

@@ -1,0 +1,80 @@
+"""Fitting a picture into a network's input without changing its aspect, and finding the way back.
+
+Shared by what trains and measures networks and by the daemon that runs them, so that both see the same pixels.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vestibule_models.artifact import InputSpec
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+_AREA_BELOW_SCALE = 0.6
+"""Bilinear sampling skips pixels when it shrinks by more than about this; averaging areas does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a picture lies in the network's input.
+
+    Attributes:
+        scale_x: input pixels per frame pixel.
+        scale_y: input pixels per frame pixel.
+        left: input pixels left of the frame.
+        top: input pixels above the frame.
+        frame_width: pixels.
+        frame_height: pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+    frame_width: int
+    frame_height: int
+
+    def to_frame(self, boxes_xyxy: Floats) -> Floats:
+        """Turn boxes (N, 4) in input pixels into frame pixels, clipped to the frame."""
+        offset = np.array([self.left, self.top] * 2, np.float32)
+        scale = np.array([self.scale_x, self.scale_y] * 2, np.float32)
+        limit = np.array([self.frame_width, self.frame_height] * 2, np.float32)
+        return np.asarray(np.clip((boxes_xyxy - offset) / scale, np.float32(0), limit), np.float32)
+
+
+def letterbox(image: Bytes, spec: InputSpec, *, area_below_scale: float = _AREA_BELOW_SCALE) -> tuple[Bytes, Placement]:
+    """Fit a picture into the network's input without changing its aspect.
+
+    Args:
+        image: uint8 (H, W, 3), any size from 1x1; the order of its channels is kept.
+        spec: the network's input.
+        area_below_scale: shrinking by more than this averages areas (exact, slower), else bilinear sampling; a
+            network wants the one that it was trained with.
+
+    Returns:
+        uint8 (height, width, 3) and where the picture lies in it.
+    """
+    height, width = image.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    inner_height = min(spec.height, max(1, round(height * scale)))
+    inner_width = min(spec.width, max(1, round(width * scale)))
+    how = cv2.INTER_AREA if scale < area_below_scale else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (inner_width, inner_height), interpolation=how)
+    centred = spec.resize == "letterbox-centre"
+    left = (spec.width - inner_width) // 2 if centred else 0
+    top = (spec.height - inner_height) // 2 if centred else 0
+    canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
+    canvas[top : top + inner_height, left : left + inner_width] = resized
+    placement = Placement(
+        scale_x=inner_width / width,
+        scale_y=inner_height / height,
+        left=left,
+        top=top,
+        frame_width=width,
+        frame_height=height,
+    )
+    return canvas, placement
