@@ -215,8 +215,8 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     clocks,
     clocks,
     st.sets(st.sampled_from(DAYS), min_size=1),
-    st.datetimes(datetime(2026, 1, 5), datetime(2026, 1, 11)),
-)  # noqa: DTZ001
+    st.datetimes(datetime(2026, 1, 5), datetime(2026, 1, 11)),  # noqa: DTZ001 - wall clock
+)
 def test_night_hours_are_the_rest_of_the_day_hours(opens: str, closes: str, days: set[str], when: datetime) -> None:
     hours = OpeningHours.model_validate({"opens": opens, "closes": closes, "days": sorted(days)})
     every_day = OpeningHours(opens=opens, closes=closes)
