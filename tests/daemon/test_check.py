@@ -1,0 +1,70 @@
+import io
+import socket
+from pathlib import Path
+
+import pytest
+from toyshop import ToyClassifier, ToyDetector, clip, crossing
+
+from vestibule.broker import Mosquitto, find_mosquitto
+from vestibule.check import check
+from vestibule.errors import SinkError
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vestibule.check.build_detector", lambda _: ToyDetector())
+    monkeypatch.setattr("vestibule.check.build_classifier", lambda _: ToyClassifier())
+
+
+def checked(path: Path, text: str) -> tuple[int, list[str]]:
+    path.write_text(text, encoding="utf-8")
+    out = io.StringIO()
+    return check(path, out), out.getvalue().splitlines()
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    try:
+        find_mosquitto()
+    except SinkError as error:
+        pytest.skip(str(error))
+    video = clip(tmp_path / "clip.mp4", 1, crossing("Dress", 0))
+    with Mosquitto() as broker:
+        text = f"[mqtt]\nport = {broker.port}\n[[cameras]]\nid = 'door'\nsource = '{video}'\n"
+        code, lines = checked(tmp_path / "vestibule.toml", text)
+    assert code == 0, lines
+    assert [line.split()[0] for line in lines] == ["ok"] * 5
+    assert "camera door: 320x180" in lines[3]
+
+
+def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = (
+        f"[mqtt]\nport = {port}\nconnect_timeout_s = 2\n"
+        "[[cameras]]\nid = 'a'\nsource = '/nosuch.mp4'\n[[cameras]]\nid = 'b'\nsource = '99'\n"
+    )
+    code, lines = checked(tmp_path / "vestibule.toml", text)
+    assert code == 1
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "FAILED", "FAILED", "FAILED"]
+    assert "/nosuch.mp4" in lines[3]
+    assert str(port) in lines[5]
+
+
+def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
+    code, lines = checked(tmp_path / "vestibule.toml", "[sight]\nid='x'")
+    assert code == 1
+    assert len(lines) == 1
+    assert "sight: unknown key" in lines[0]
+
+
+def test_no_camera_is_a_failure(tmp_path: Path) -> None:
+    code, lines = checked(tmp_path / "vestibule.toml", "[mqtt]\nport = 1\nconnect_timeout_s = 1")
+    assert code == 1
+    assert any(line.startswith("FAILED cameras") for line in lines)
+
+
+def test_a_garment_that_can_never_alert_is_named(tmp_path: Path) -> None:
+    text = "[mqtt]\nport = 1\nconnect_timeout_s = 1\n[[alerts]]\nname = 'romper'\nany_of = ['Romper']"
+    _, lines = checked(tmp_path / "vestibule.toml", text)
+    assert "alert romper can never name Romper (likely)" in lines[2]

@@ -1,0 +1,277 @@
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_models
+
+from vestibule.config import Settings
+from vestibule.errors import SourceError
+from vestibule.pipeline import LivePipeline, run_inline
+from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.stages import Models, Stages, build_stages
+from vestibule.types import CropBatch, Detections, Frame, Message, Reading
+
+DOOR = CameraConfig(id="door", source="0")
+FLOOR = CameraConfig(id="floor", source="1")
+CAPTURE = CaptureConfig(retry_initial_s=0.05, retry_max_s=0.2, max_frame_age_s=60)
+
+
+class Collector:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.arrived = threading.Event()
+
+    def publish(self, message: Message) -> None:
+        self.messages.append(message)
+        self.arrived.set()
+
+    def close(self) -> None:
+        pass
+
+    def payloads(self, last_level: str) -> list[dict[str, object]]:
+        return [json.loads(m.payload) for m in self.messages if m.topic.endswith("/" + last_level)]
+
+
+class Script:
+    """A camera that does what a function says."""
+
+    def __init__(self, play: Callable[[], Iterator[Frame]]) -> None:
+        self._play = play
+        self.closed = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        return self._play()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def stages_for(*cameras: CameraConfig, models: Models | None = None) -> Stages:
+    return build_stages(Settings(cameras=cameras), cameras, models or toy_models())
+
+
+def inline(play: Iterator[Frame]) -> list[Message]:
+    out: list[Message] = []
+    run_inline(play, stages_for(DOOR), out.append)
+    return out
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    payloads = [json.loads(message.payload) for message in messages]
+    return ["alert" if "rule" in p else str(p["type"]) for p in payloads]
+
+
+def test_a_dress_that_walks_by_is_one_visit_and_one_alert() -> None:
+    messages = inline(frames(6, crossing("Dress", 0.5)))
+    assert sorted(kinds(messages)) == ["alert", "end", "new", "update"]
+    alert = next(json.loads(m.payload) for m in messages if m.topic.endswith("/alerts"))
+    assert alert["summary"] == "customer wearing Dress"
+    assert alert["raised_at_s"] - alert["first_seen_at_s"] < 2.5
+
+
+def test_jeans_are_counted_and_raise_no_alert() -> None:
+    assert sorted(kinds(inline(frames(6, crossing("Jeans", 0.5))))) == ["end", "new", "update"]
+
+
+def test_nobody_in_view_publishes_nothing() -> None:
+    assert inline(frames(3)) == []
+
+
+def test_no_frame_at_all_publishes_nothing() -> None:
+    assert inline(iter(())) == []
+
+
+def test_the_same_frames_give_the_same_bytes() -> None:
+    def once() -> list[Message]:
+        return inline(frames(8, crossing("Dress", 0.5), crossing("Blazer", 3)))
+
+    assert once() == once()
+
+
+def test_every_frame_goes_through_and_is_observed() -> None:
+    seen: list[int] = []
+    run_inline(frames(3), stages_for(DOOR), lambda _: None, lambda frame, *_: seen.append(frame.seq))
+    assert seen == list(range(30))
+
+
+def test_frames_that_end_in_an_error_are_dealt_with_before_it_is_raised() -> None:
+    def play() -> Iterator[Frame]:
+        yield from frames(4, crossing("Dress", 0.5, seconds=8))
+        raise SourceError("clip.mp4: cut short")
+
+    out: list[Message] = []
+    with pytest.raises(SourceError, match="cut short"):
+        run_inline(play(), stages_for(DOOR), out.append)
+    assert sorted(kinds(out)) == ["alert", "end", "new", "update"]
+
+
+def test_two_cameras_share_batches_and_keep_their_visits_apart() -> None:
+    both = [
+        frame
+        for pair in zip(
+            frames(6, crossing("Dress", 0.5), camera="door"),
+            frames(6, crossing("Jeans", 0.5), camera="floor"),
+            strict=True,
+        )
+        for frame in pair
+    ]
+    sizes: list[int] = []
+
+    class Counting(ToyClassifier):
+        def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
+            sizes.append(len(batch.crops))
+            return super().classify(batch)
+
+    out: list[Message] = []
+    models = Models(detector=ToyDetector(), classifier=Counting())
+    run_inline(both, stages_for(DOOR, FLOOR, models=models), out.append)
+    new = Counter(json.loads(m.payload)["camera"] for m in out if '"type":"new"' in m.payload.decode())
+    assert new == {"door": 1, "floor": 1}
+    assert max(sizes) == 2
+
+
+def live(
+    play: dict[str, Callable[[], Iterator[Frame]]], models: Models | None = None, capture: CaptureConfig = CAPTURE
+) -> tuple[LivePipeline, Collector, list[Script]]:
+    cameras = tuple(CameraConfig(id=name, source="0") for name in play)
+    opened: list[Script] = []
+
+    def open_camera(camera: CameraConfig) -> Script:
+        opened.append(Script(play[camera.id]))
+        return opened[-1]
+
+    sink = Collector()
+    pipeline = LivePipeline(
+        stages=stages_for(*cameras, models=models),
+        cameras=cameras,
+        capture=capture,
+        open_camera=open_camera,
+        sinks=[sink],
+    )
+    return pipeline, sink, opened
+
+
+def paced(
+    walk: Callable[[float], list[tuple[str, float, float]]], camera: str, seconds: float = 5.0
+) -> Iterator[Frame]:
+    """Five times as fast as life, stamped with the real clock in step, so that nothing is too old."""
+    for frame in frames(seconds, walk, camera=camera):
+        yield replace(frame, captured_at_s=1_000_000 + frame.captured_at_s)
+        time.sleep(0.02)
+
+
+def run_to_the_end(pipeline: LivePipeline, timeout_s: float = 30) -> list[Exception]:
+    failures: list[Exception] = []
+
+    def body() -> None:
+        try:
+            pipeline.run()
+        except Exception as error:  # noqa: BLE001 - whatever a thread failed with
+            failures.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join(timeout_s)
+    pipeline.stop.set()
+    thread.join(15)
+    assert not thread.is_alive()
+    return failures
+
+
+def test_live_files_end_by_themselves_with_their_visits_finished() -> None:
+    capture = CAPTURE.model_copy(update={"max_frame_age_s": 1e12})
+    walk = crossing("Dress", 0.3)
+    pipeline, sink, opened = live(
+        {"door": lambda: paced(walk, "door"), "floor": lambda: paced(crossing("Jeans", 0.3), "floor")}, capture=capture
+    )
+    assert run_to_the_end(pipeline) == []
+    visits = sink.payloads("visits")
+    assert Counter((v["camera"], v["type"]) for v in visits)[("door", "end")] == 1
+    assert Counter((v["camera"], v["type"]) for v in visits)[("floor", "end")] == 1
+    assert [alert["camera"] for alert in sink.payloads("alerts")] == ["door"]
+    assert all(script.closed.is_set() for script in opened)
+
+
+def test_a_camera_that_fails_is_tried_again_and_the_other_goes_on() -> None:
+    tries = Counter[str]()
+
+    def broken() -> Iterator[Frame]:
+        tries["floor"] += 1
+        raise SourceError("camera floor: no answer")
+        yield
+
+    capture = CAPTURE.model_copy(update={"max_frame_age_s": 1e12})
+    pipeline, sink, opened = live(
+        {"door": lambda: paced(crossing("Dress", 0.3), "door"), "floor": broken}, capture=capture
+    )
+    timer = threading.Timer(4.0, pipeline.stop.set)
+    timer.start()
+    assert run_to_the_end(pipeline) == []
+    timer.join()
+    assert tries["floor"] >= 3
+    assert len(sink.payloads("alerts")) == 1
+    assert all(script.closed.is_set() for script in opened)
+
+
+def test_a_stage_that_fails_ends_the_daemon_with_its_error() -> None:
+    class Broken(ToyDetector):
+        def detect(self, frame: Frame) -> Detections:
+            raise RuntimeError(f"no more memory for {frame.camera_id}")
+
+    pipeline, _, opened = live(
+        {"door": lambda: paced(crossing("Dress", 0), "door", 60)},
+        models=Models(detector=Broken(), classifier=ToyClassifier()),
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    failures = run_to_the_end(pipeline)
+    assert [str(failure) for failure in failures] == ["no more memory for door"]
+    assert all(script.closed.is_set() for script in opened)
+
+
+def test_live_drops_the_oldest_frame_and_counts_it() -> None:
+    class Slow(ToyDetector):
+        def detect(self, frame: Frame) -> Detections:
+            time.sleep(0.1)
+            return super().detect(frame)
+
+    pipeline, _, _ = live(
+        {"door": lambda: paced(crossing("Dress", 0), "door")},
+        models=Models(detector=Slow(), classifier=ToyClassifier()),
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    assert run_to_the_end(pipeline) == []
+    counts = pipeline.counts
+    assert counts["frames"] == 50
+    assert counts["frames_dropped"] > 0
+    assert counts["frames_analysed"] + counts["frames_dropped"] == counts["frames"]
+
+
+def test_frames_that_are_too_old_are_not_analysed() -> None:
+    capture = CAPTURE.model_copy(update={"max_frame_age_s": 0.5})
+    pipeline, sink, _ = live({"door": lambda: paced(crossing("Dress", 0.3), "door")}, capture=capture)
+    assert run_to_the_end(pipeline) == []
+    assert pipeline.counts["frames_analysed"] == 0
+    assert pipeline.counts["frames_too_old"] + pipeline.counts["frames_dropped"] == 50
+    assert sink.messages == []
+
+
+def test_frames_between_stages_carry_no_pixels() -> None:
+    kept: list[np.ndarray] = []
+    pipeline, _, _ = live(
+        {"door": lambda: paced(crossing("Dress", 0.3), "door", 1)},
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    desk = pipeline._stages.desk
+    see = desk.see
+    desk.see = lambda tracks, now_s: (kept.append(tracks.frame.image), see(tracks, now_s))[1]  # type: ignore[method-assign]
+    assert run_to_the_end(pipeline) == []
+    assert kept
+    assert {image.shape for image in kept} == {(180, 320, 3)}
+    assert all(image.strides == (0, 0, 0) for image in kept)
