@@ -21,7 +21,8 @@ pip() { env -u PYTHONPATH "$python" -m pip "$@" --disable-pip-version-check "${q
 
 made_of() { echo "$venv $1 $(hash_of "$lock")"; }
 
-if [[ -n ${PYTHON:-} ]] || ! version=$(version_of "$python"); then
+version=$(version_of "$python") || rm -f "$record"
+if [[ -n ${PYTHON:-} || -z $version ]]; then
     base=$(scripts/python.sh)
     version=$(version_of "$base")
 fi
