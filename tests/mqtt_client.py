@@ -4,10 +4,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from vestibule.payloads import alert_message
 from vestibule.types import Alert, Garment, Message
@@ -47,23 +50,27 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def listening(
-    port: int, topic: str = "#", username: str | None = None, password: str | None = None
-) -> Iterator[list[MQTTMessage]]:
-    """Subscribe at QoS 1 and collect what arrives, from when the broker has confirmed the subscription."""
+def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) -> Iterator[list[MQTTMessage]]:
+    """Subscribe at QoS 1 and collect what arrives, from when the broker has confirmed the subscription.
+
+    The session survives a restart of the broker if that keeps sessions (`persistence true`).
+    """
     received: list[MQTTMessage] = []
     confirmed: list[bool] = []
 
     def subscribe(client: Client) -> None:
         client.subscribe(topic, qos=1)
 
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.username_pw_set(username, password)
+    client = Client(CallbackAPIVersion.VERSION2, client_id=uuid4().hex, protocol=MQTTProtocolVersion.MQTTv5)
+    if user is not None:
+        client.username_pw_set(*user)
     client.reconnect_delay_set(1, 1)
     client.on_connect = lambda client, *_: subscribe(client)
     client.on_subscribe = lambda *_: confirmed.append(True)
     client.on_message = lambda _client, _data, message: received.append(message)
-    client.connect("127.0.0.1", port)
+    session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+    session.SessionExpiryInterval = 300
+    client.connect("127.0.0.1", port, properties=session)
     client.loop_start()
     try:
         wait_until(lambda: bool(confirmed), "the subscription")

@@ -7,7 +7,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Condition
+from threading import Condition, Lock
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -41,12 +41,10 @@ def address(config: MqttConfig) -> str:
 class MqttConnection:
     """Connects, and reconnects with growing pauses (1 to 30 s), until it is closed.
 
-    Messages published at QoS 1 while the broker is away wait in memory and are sent on its return.
-
     Args:
         config: the broker.
         client_id: unique at the broker, or each throws the other out.
-        on_connected: called in the network thread after every successful connect, before waiting messages go out.
+        on_connected: called in the network thread after every successful connect, while `turn` is held.
         will: published by the broker when the connection ends, also when it ends in good order.
 
     Raises:
@@ -66,6 +64,8 @@ class MqttConnection:
         self._client_id = client_id
         self._on_connected = on_connected
         self._will = will
+        self.turn = Lock()
+        """Hold it to publish only `connected` and never before `on_connected` has had its say."""
         self._changed = Condition()
         self._connected = False
         self._closing = False
@@ -78,6 +78,11 @@ class MqttConnection:
             self._config.host, self._config.port, keepalive=self._config.keepalive_s, clean_start=True
         )
         self.client.loop_start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted us and the connection has not been lost since."""
+        return self._connected
 
     def wait_connected(self, timeout_s: float) -> None:
         """Return once connected.
@@ -127,12 +132,13 @@ class MqttConnection:
         if reason.is_failure:
             self._fail(_explain_refusal(reason, self._config))
             return
-        with self._changed:
-            self._connected, self._problem = True, None
-            self._changed.notify_all()
         _log.info("broker connected", broker=address(self._config), client_id=self._client_id)
-        if self._on_connected is not None:
-            self._on_connected()
+        with self.turn:
+            with self._changed:
+                self._connected, self._problem = True, None
+                self._changed.notify_all()
+            if self._on_connected is not None:
+                self._on_connected()
 
     def _handle_connect_fail(self, _client: Client, _data: object) -> None:
         # paho calls this while it handles the exception but does not hand it over.
@@ -152,7 +158,10 @@ class MqttConnection:
             self._fail(f"another client connected as {self._client_id!r}; give each its own mqtt.client_id")
         elif self._connected:
             why = f"ended by the broker ({reason})" if flags.is_disconnect_packet_from_server else "lost"
-            self._fail(f"connection {why}; reconnecting")
+            # mosquitto 2.0 hangs up without a word on a client whose name another one brings.
+            self._fail(
+                f"connection {why}; reconnecting. If it repeats, another client may be called {self._client_id!r} too"
+            )
         elif self._problem is None:
             self._fail("closed the connection without an answer; does this port want TLS (mqtt.tls = true)?")
 

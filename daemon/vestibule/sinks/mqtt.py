@@ -1,6 +1,7 @@
 """Events to an MQTT 5 broker: QoS 1, acknowledgements counted and their reason codes looked at."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from threading import Condition
 
@@ -25,6 +26,7 @@ class MqttSink:
     """Publishes every message at QoS 1; connects in the background and reconnects by itself.
 
     While the broker is away, messages wait in memory, `queue_limit` at most; what waits is lost with the process.
+    They arrive in order, and after a broken connection some may arrive twice (same `event_id`).
     `publish`, `drain` and `close` belong to one thread.
 
     Args:
@@ -59,16 +61,18 @@ class MqttSink:
         self._lossless = lossless
         self._clock = clock
         self._next_complaint_s: dict[str, float] = {}
-        self._settled = Condition()
-        self._submitted = 0
-        self._acknowledged = 0
+        # Every event the broker has not answered for, oldest first. Its own queue, because paho's may overtake: what is
+        # published while a connection is being made goes out before what has waited longer.
+        self._waiting: deque[Message] = deque()
+        self._answered = Condition()
+        self._announce = announce
         self._announcements: set[int] = set()
         self.refused = 0
         self.dropped = 0
         self._connection = MqttConnection(
             config,
             client_id=client_id or config.client_id or f"vestibule-{site}",
-            on_connected=self._announce if announce else None,
+            on_connected=self._handle_connected,
             will=Will(topic=self._available, payload=b"offline") if announce else None,
         )
         self._connection.client.on_publish = self._handle_puback
@@ -88,21 +92,22 @@ class MqttSink:
         Raises:
             SinkError: `lossless`, and the broker takes nothing for so long that the queue stays full.
         """
-        if self._unacknowledged() >= self._queue_limit:
+        if len(self._waiting) >= self._queue_limit:
             if not self._lossless:
                 self.dropped += 1
                 self._complain("queue full, event dropped", topic=message.topic, dropped=self.dropped)
                 return
             self._wait_for_room()
-        # No lock of ours is held here: paho calls back under a lock that `publish` takes too.
-        self._connection.client.publish(message.topic, message.payload, qos=1, properties=_json_properties())
-        self._submitted += 1
+        with self._connection.turn:
+            self._waiting.append(message)
+            if self._connection.connected:
+                self._send(message)
 
     def drain(self, timeout_s: float) -> int:
         """Wait until the broker has answered for every message; return how many it has not."""
-        with self._settled:
-            self._settled.wait_for(lambda: self._unacknowledged() <= 0, timeout_s)
-            return self._unacknowledged()
+        with self._answered:
+            self._answered.wait_for(lambda: not self._waiting, timeout_s)
+            return len(self._waiting)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Drain, go offline and disconnect; logs how many messages were lost."""
@@ -111,22 +116,28 @@ class MqttSink:
         self._connection.close()
         self._connection.client.on_publish = None
 
-    def _unacknowledged(self) -> int:
-        return self._submitted - self._acknowledged
+    def _send(self, message: Message) -> None:
+        self._connection.client.publish(message.topic, message.payload, qos=1, properties=_json_properties())
 
     def _wait_for_room(self) -> None:
         timeout_s = self._config.connect_timeout_s
-        with self._settled:
-            room = self._settled.wait_for(lambda: self._unacknowledged() < self._queue_limit, timeout_s)
+        with self._answered:
+            room = self._answered.wait_for(lambda: len(self._waiting) < self._queue_limit, timeout_s)
         if not room:
             raise SinkError(
-                f"broker {address(self._config)}: {self._unacknowledged()} events wait and none was taken in "
+                f"broker {address(self._config)}: {len(self._waiting)} events wait and none was taken in "
                 f"{timeout_s:g} s; is it still running?"
             )
 
-    def _announce(self) -> None:
-        # In the network thread, as `_handle_puback`, so the set needs no lock.
-        self._announcements.add(self._connection.client.publish(self._available, b"online", qos=1, retain=True).mid)
+    def _handle_connected(self) -> None:
+        client = self._connection.client
+        # What was under way when the last connection broke is in `_waiting` too and goes out again from there.
+        client.drop_out_messages()
+        self._announcements.clear()
+        if self._announce:
+            self._announcements.add(client.publish(self._available, b"online", qos=1, retain=True).mid)
+        for message in self._waiting:
+            self._send(message)
 
     def _handle_puback(
         self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None
@@ -134,9 +145,9 @@ class MqttSink:
         if mid in self._announcements:
             self._announcements.discard(mid)
         else:
-            with self._settled:
-                self._acknowledged += 1
-                self._settled.notify_all()
+            with self._answered:
+                self._waiting.popleft()  # the broker answers in the order of arrival (MQTT 5, section 4.6)
+                self._answered.notify_all()
         if reason.is_failure:
             self.refused += 1
             self._complain(

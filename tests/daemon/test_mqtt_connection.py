@@ -1,0 +1,162 @@
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from mqtt_client import needs_mosquitto
+from structlog.testing import capture_logs
+
+from vestibule.broker import HOST, Mosquitto
+from vestibule.errors import ConfigError, SinkError
+from vestibule.sections import MqttConfig
+from vestibule.sinks import check_broker
+
+
+def password_file(folder: Path, password: str) -> Path:
+    path = folder / "password"
+    path.write_text(f"{password}\n", encoding="utf-8")
+    return path
+
+
+@contextmanager
+def stranger(*, hang_up: bool) -> Iterator[int]:
+    """Listen, and say nothing to whoever comes, or hang up after the first bytes."""
+    with socket.create_server((HOST, 0)) as server:
+        guests: list[socket.socket] = []
+
+        def serve() -> None:
+            with suppress(OSError):  # the server is closed at the end
+                while True:
+                    guest, _ = server.accept()
+                    guests.append(guest)
+                    if hang_up:
+                        guest.recv(16)
+                        guest.close()
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+            for guest in guests:
+                guest.close()
+
+
+@needs_mosquitto
+def test_a_broker_that_answers() -> None:
+    with Mosquitto() as broker:
+        assert (
+            check_broker(MqttConfig(port=broker.port), site="s") == f"broker 127.0.0.1:{broker.port}: connected, MQTT 5"
+        )
+
+
+@needs_mosquitto
+def test_the_right_password(tmp_path: Path) -> None:
+    with Mosquitto(users={"guest": "open sesame"}) as broker:
+        config = MqttConfig(port=broker.port, username="guest", password_file=password_file(tmp_path, "open sesame"))
+        assert "connected" in check_broker(config, site="s")
+
+
+@needs_mosquitto
+def test_a_wrong_password_is_explained_and_not_repeated(tmp_path: Path) -> None:
+    with Mosquitto(users={"guest": "open sesame"}) as broker, capture_logs() as log:
+        wrong = password_file(tmp_path, "hunter2-wrong")
+        config = MqttConfig(port=broker.port, username="guest", password_file=wrong)
+        remedy = r"check mqtt\.username \('guest'\), mqtt\.password_file"
+        with pytest.raises(SinkError, match=rf":{broker.port}: refused the connection: .*{remedy}") as told:
+            check_broker(config, site="s")
+        with pytest.raises(SinkError, match=r"wants a user name; set mqtt\.username and mqtt\.password_file"):
+            check_broker(MqttConfig(port=broker.port), site="s")
+    assert log
+    assert "hunter2" not in f"{told.value}{log}{config!r}"
+
+
+def test_a_missing_password_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"password_file .*gone"):
+        check_broker(MqttConfig(username="guest", password_file=tmp_path / "gone"), site="s")
+
+
+def test_nothing_listens() -> None:
+    with pytest.raises(SinkError, match=r"broker 127\.0\.0\.1:1: nothing listens there; is the broker running"):
+        check_broker(MqttConfig(port=1), site="s")
+
+
+def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(SinkError, match=r"broker shop\.invalid:1883: the name 'shop\.invalid' is not known"):
+        check_broker(MqttConfig(host="shop.invalid"), site="s")
+
+
+def test_a_time_out_while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", never)
+    with pytest.raises(SinkError, match=r"no answer in 5 s; check mqtt\.host, the network and the firewall"):
+        check_broker(MqttConfig(), site="s")
+
+
+def test_something_else_listens_there() -> None:
+    with (
+        stranger(hang_up=False) as port,
+        pytest.raises(SinkError, match=r"no answer in 0\.3 s; is mqtt\.port right and an MQTT broker there"),
+    ):
+        check_broker(MqttConfig(port=port), site="s", timeout_s=0.3)
+    with (
+        stranger(hang_up=True) as port,
+        pytest.raises(SinkError, match=r"closed the connection without an answer; does this port want TLS"),
+    ):
+        check_broker(MqttConfig(port=port), site="s")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and its self-signed certificate for 127.0.0.1, side by side: key.pem, cert.pem."""
+    folder = tmp_path_factory.mktemp("certificate")
+    try:
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"),
+                *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"),
+            ],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed; apt-get install openssl")
+    return folder
+
+
+# paho forgets to close its socket when the handshake fails.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+@needs_mosquitto
+def test_tls(certificate: Path, tmp_path: Path) -> None:
+    keys = f"certfile {certificate / 'cert.pem'}\nkeyfile {certificate / 'key.pem'}"
+    with Mosquitto(extra=keys) as broker:
+        trusted = MqttConfig(port=broker.port, tls=True, ca_file=certificate / "cert.pem")
+        assert check_broker(trusted, site="s").endswith("connected, MQTT 5, TLS")
+        with pytest.raises(SinkError, match=r"certificate is not trusted .*; set mqtt\.ca_file"):
+            check_broker(MqttConfig(port=broker.port, tls=True), site="s")
+        with pytest.raises(SinkError, match=r"TLS"):
+            check_broker(MqttConfig(port=broker.port), site="s")
+        for bad in (tmp_path / "gone.pem", tmp_path):
+            with pytest.raises(SinkError, match=r"mqtt\.ca_file .*; name a PEM file"):
+                check_broker(MqttConfig(port=broker.port, tls=True, ca_file=bad), site="s")
+
+
+# paho forgets to close its socket when the handshake fails.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+@needs_mosquitto
+def test_tls_towards_a_broker_without_it() -> None:
+    with Mosquitto() as broker, pytest.raises(SinkError, match=r"TLS failed .*mqtt\.tls = false|cannot be reached"):
+        check_broker(MqttConfig(port=broker.port, tls=True), site="s")

@@ -1,0 +1,128 @@
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from mqtt_client import WAIT_S, make_message, needs_mosquitto, wait_until
+from structlog.testing import capture_logs
+
+from vestibule.broker import Mosquitto
+from vestibule.config import Settings
+from vestibule.errors import SinkError
+from vestibule.payloads import AlertPayload
+from vestibule.sections import MqttConfig, SiteConfig
+from vestibule.sinks import MqttSink
+from vestibule.tail import AlertSubscriber, alert_line, run
+from vestibule.types import Message
+
+ALERT = AlertPayload.model_validate_json(make_message().payload)
+
+
+def test_a_line_tells_the_store_s_time_camera_garments_and_zones() -> None:
+    assert alert_line(ALERT, ZoneInfo("UTC")) == "22:13:22 door  customer wearing Dress/Blazer  (entrance)"
+    assert alert_line(ALERT, ZoneInfo("America/Mexico_City")).startswith("16:13:22 door")
+    assert alert_line(ALERT.model_copy(update={"zones": ()}), ZoneInfo("UTC")).endswith("Dress/Blazer")
+
+
+@needs_mosquitto
+def test_every_alert_arrives_also_after_a_restart_and_what_is_none_is_left_out() -> None:
+    alerts: list[AlertPayload] = []
+    with Mosquitto() as broker:
+        config = MqttConfig(port=broker.port, client_id="the-daemon")
+        subscriber = AlertSubscriber(config, site="store", on_alert=alerts.append)
+        sink = MqttSink(config, site="store")
+        try:
+            subscriber.wait_subscribed(WAIT_S)
+            with capture_logs() as log:
+                sink.publish(Message(topic="vestibule/store/alerts", at_s=0.0, payload=b'{"schema_version":9}'))
+                sink.publish(make_message(1))
+                wait_until(lambda: len(alerts) == 1, "the first alert")
+            assert [entry["event"] for entry in log if "faults" in entry] == ["not an alert of this version"]
+            broker.restart()
+            wait_until(lambda: broker.log.count("-tail-") > 0, "the subscriber's return")
+            subscriber.wait_subscribed(WAIT_S)
+            number = 1
+
+            def arrived() -> bool:  # the subscription is confirmed a little after the connection
+                nonlocal number
+                number += 1
+                sink.publish(make_message(number))
+                return len(alerts) > 1
+
+            wait_until(arrived, "an alert after the restart")
+        finally:
+            subscriber.close()
+            sink.close(1.0)
+    assert alerts[0].visit_id == "visit-1"
+
+
+@needs_mosquitto
+def test_run_prints_until_it_is_stopped() -> None:
+    out, stop = io.StringIO(), threading.Event()
+    with Mosquitto() as broker:
+        settings = Settings(mqtt=MqttConfig(port=broker.port), site=SiteConfig(id="store", time_zone="Asia/Tokyo"))
+        codes: list[int] = []
+        thread = threading.Thread(target=lambda: codes.append(run(settings, out=out, stop=stop)))
+        thread.start()
+        try:
+            wait_until(lambda: "-tail-" in broker.log, "the subscriber")
+            sink = MqttSink(settings.mqtt, site="store")
+
+            def printed() -> bool:
+                sink.publish(make_message())
+                return bool(out.getvalue())
+
+            wait_until(printed, "a line")
+            sink.close()
+        finally:
+            stop.set()
+            thread.join(WAIT_S)
+    assert codes == [0]
+    assert out.getvalue().splitlines()[0] == "07:13:22 door  customer wearing Dress/Blazer  (entrance)"
+
+
+def test_run_tells_at_once_that_there_is_no_broker() -> None:
+    with pytest.raises(SinkError, match="nothing listens there"):
+        run(Settings(mqtt=MqttConfig(port=1)), out=io.StringIO())
+
+
+@needs_mosquitto
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from vestibule import log\n"
+        "from vestibule.config import Settings\n"
+        "from vestibule.sections import LogConfig, MqttConfig\n"
+        "from vestibule.tail import run\n"
+        "log.configure(LogConfig())\n"
+        "sys.exit(run(Settings(mqtt=MqttConfig(port=int(sys.argv[1])))))\n"
+    )
+    with Mosquitto() as broker, (tmp_path / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(broker.port)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        sink = MqttSink(MqttConfig(port=broker.port), site="store")
+        try:
+            wait_until(lambda: "-tail-" in broker.log, "the subscriber")
+            assert process.stdout is not None
+            process.stdout.close()
+
+            def ended() -> bool:
+                sink.publish(make_message())
+                return process.poll() is not None
+
+            wait_until(ended, "the end of tail")
+        finally:
+            process.kill()
+            process.wait(WAIT_S)
+            sink.close()
+    assert process.returncode == 0
+    assert b"Traceback" not in (tmp_path / "stderr").read_bytes()
+    assert b"BrokenPipe" not in (tmp_path / "stderr").read_bytes()
