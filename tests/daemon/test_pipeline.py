@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_models
 
@@ -14,7 +15,7 @@ from vestibule.errors import SourceError
 from vestibule.pipeline import LivePipeline, run_inline
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.stages import Models, Stages, build_stages
-from vestibule.types import CropBatch, Detections, Frame, Message, Reading
+from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
 
 DOOR = CameraConfig(id="door", source="0")
 FLOOR = CameraConfig(id="floor", source="1")
@@ -263,14 +264,19 @@ def test_frames_that_are_too_old_are_not_analysed() -> None:
 
 
 def test_frames_between_stages_carry_no_pixels() -> None:
-    kept: list[np.ndarray] = []
+    kept: list[npt.NDArray[np.uint8]] = []
     pipeline, _, _ = live(
         {"door": lambda: paced(crossing("Dress", 0.3), "door", 1)},
         capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
     )
     desk = pipeline._stages.desk
     see = desk.see
-    desk.see = lambda tracks, now_s: (kept.append(tracks.frame.image), see(tracks, now_s))[1]  # type: ignore[method-assign]
+
+    def spy(tracks: Tracks, now_s: float) -> list[Message]:
+        kept.append(tracks.frame.image)
+        return see(tracks, now_s)
+
+    desk.see = spy  # type: ignore[method-assign]
     assert run_to_the_end(pipeline) == []
     assert kept
     assert {image.shape for image in kept} == {(180, 320, 3)}
