@@ -145,7 +145,8 @@ def _match(
     if not tracks or not len(candidates):
         return [], tracks, candidates
     overlap = iou(np.stack([t.predicted_box() for t in tracks]), boxes[candidates].astype(np.float64))
-    rows, columns = linear_sum_assignment(-overlap)
+    # A pair that is not going to count must not outweigh, in the sum, one that does.
+    rows, columns = linear_sum_assignment(np.where(overlap >= least_iou, -overlap, 0.0))
     good = overlap[rows, columns] >= least_iou
     pairs = [(tracks[r], int(candidates[c])) for r, c in zip(rows[good], columns[good], strict=True)]
     taken = set(rows[good].tolist())
