@@ -127,10 +127,13 @@ class MqttConnection:
         return client
 
     def _handle_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         if reason.is_failure:
             self._fail(_explain_refusal(reason, self._config))
+            return
+        if self._closing:  # `close` came while the connection was being made, too early to end it
+            client.disconnect()
             return
         _log.info("broker connected", broker=address(self._config), client_id=self._client_id)
         with self.turn:

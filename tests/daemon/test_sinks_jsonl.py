@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 from mqtt_client import make_message
 
-from vestibule.errors import ConfigError, SinkError
-from vestibule.sections import JsonlConfig
-from vestibule.sinks import JsonlSink, build_sink, build_sinks
+from vestibule.errors import SinkError
+from vestibule.sinks import JsonlSink
 from vestibule.types import Message
 
 PLAIN = Message(topic="vestibule/store/alerts", at_s=1002.34567, payload=b'{"b":1,"a":"\xc3\xa9"}')
@@ -56,21 +55,3 @@ def test_a_full_disk_is_told_and_closing_does_not_fail() -> None:
     with pytest.raises(SinkError, match=r"/dev/full: No space left on device; free some space"):
         sink.publish(PLAIN)
     sink.close()
-
-
-def test_built_from_the_configuration(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    assert build_sinks(JsonlConfig(), site="store") == ()
-    with pytest.raises(ConfigError, match=r"jsonl\.path"):
-        build_sink(JsonlConfig(), site="store")
-    for replay, at_s in ((True, 2.346), (False, 1002.346)):
-        (sink,) = build_sinks(JsonlConfig(path=path), site="store", replay=replay, start_s=1000.0)
-        sink.publish(PLAIN)
-        sink.close()
-        assert json.loads(path.read_bytes().splitlines()[-1])["at_s"] == at_s
-
-
-def test_no_file_stays_open_when_another_sink_fails(tmp_path: Path) -> None:
-    good, bad = JsonlConfig(path=tmp_path / "a.jsonl"), JsonlConfig(path=tmp_path / "missing" / "b.jsonl")
-    with pytest.raises(SinkError):  # an open file would warn, and warnings are errors
-        build_sinks(good, bad, site="store")

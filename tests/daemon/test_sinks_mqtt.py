@@ -17,8 +17,8 @@ from vestibule import mqtt_connection
 from vestibule.broker import Mosquitto
 from vestibule.errors import SinkError
 from vestibule.payloads import json_schema
-from vestibule.sections import JsonlConfig, MqttConfig
-from vestibule.sinks import MqttSink, build_sinks, mqtt
+from vestibule.sections import MqttConfig
+from vestibule.sinks import MqttSink, mqtt
 
 pytestmark = needs_mosquitto
 
@@ -146,21 +146,16 @@ def test_a_broker_that_comes_later_gets_everything(log: LogCapture) -> None:
     assert [entry["event"] for entry in log.entries] == ["broker not connected", "broker connected"]
 
 
-def test_a_replay_loses_nothing_and_leaves_the_daemon_alone(broker: Mosquitto, tmp_path: Path) -> None:
+def test_a_replay_keeps_the_order_and_leaves_the_daemon_alone(broker: Mosquitto) -> None:
     config = MqttConfig(port=broker.port)
     with listening(broker.port, "vestibule/shop-b/#") as received, open_sink(config, site="shop-b") as daemon:
         daemon.wait_connected(WAIT_S)
-        sinks = build_sinks(config, JsonlConfig(path=tmp_path / "events.jsonl"), site="shop-b", replay=True)
-        for number in range(500):
-            for sink in sinks:
-                sink.publish(make_message(number, site="shop-b"))
-        for sink in sinks:
-            sink.close()
+        with open_sink(config, site="shop-b", announce=False, client_id="replay", lossless=True) as replay:
+            for number in range(500):  # from before it is connected
+                replay.publish(make_message(number, site="shop-b"))
+            assert replay.drain(WAIT_S) == 0
         wait_until(lambda: len(on_topic(received, "/alerts")) == 500, "500 alerts")
-        lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
-        assert [json.loads(line)["payload"] for line in lines] == [
-            json.loads(payload) for payload in on_topic(received, "/alerts")
-        ]
+        assert [json.loads(payload)["seq"] for payload in on_topic(received, "/alerts")] == list(range(500))
         daemon.publish(make_message(501, site="shop-b"))
         assert daemon.drain(WAIT_S) == 0
         assert on_topic(received, "/available") == [b"online"]
