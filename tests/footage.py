@@ -66,6 +66,7 @@ def write_clip(
         if times_ms is not None:
             stream.codec_context.time_base = MILLISECOND
         stream.pix_fmt = pixels
+        stream.width, stream.height = 160, 120
         times = iter(times_ms) if times_ms is not None else None
         for number, image in enumerate(images):
             if number == 0:
@@ -76,6 +77,7 @@ def write_clip(
             frame.pts = number if times is None else next(times)
             frame.time_base = Fraction(1, fps) if times is None else MILLISECOND
             container.mux(stream.encode(frame))
+        container.start_encoding()
         container.mux(stream.encode(None))
     return path
 

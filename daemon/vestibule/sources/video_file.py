@@ -13,7 +13,7 @@ from vestibule.errors import SourceError
 from vestibule.sources.decoding import MediaClock, picture_size, silence_ffmpeg
 
 _DEFAULT_PERIOD_S = 1 / 25
-_SHORT_S = 0.5
+_NO_FRAMES = "the video holds no frames; record it again or name another file"
 _NOT_VIDEO = re.compile(r"_pipe$|^(image2|tty|lrc)")
 """Demuxers that read a still picture, or any text file, as if it were a video."""
 
@@ -41,16 +41,12 @@ class VideoFile:
         self._damaged = 0
         try:
             self._stream = _video_stream(path, self._container)
-            self.period_s = float(1 / self._stream.average_rate) if self._stream.average_rate else _DEFAULT_PERIOD_S
-            self.duration_s = _duration_s(self._container, self._stream)
-            self.frames_expected = self._stream.frames or (
-                None if self.duration_s is None else max(1, round(self.duration_s / self.period_s))
-            )
-            self._decoded = self._decode()
-            first = next(self._decoded, None)
         except SourceError:
             self._container.close()
             raise
+        self.period_s = float(1 / self._stream.average_rate) if self._stream.average_rate else _DEFAULT_PERIOD_S
+        self._decoded = self._decode()
+        first = next(self._decoded, None)
         if first is None:
             problem = self._no_picture()
             self._container.close()
@@ -58,6 +54,10 @@ class VideoFile:
         self._first = first
         self._damaged = 0  # a recording may start between two key frames; what cannot be decoded before is no damage
         self.width, self.height = picture_size(first)
+        self.duration_s = _duration_s(self._container, self._stream, self._stamp_s(first) or 0.0)
+        self.frames_expected = self._stream.frames or (
+            None if self.duration_s is None else max(1, round(self.duration_s / self.period_s))
+        )
 
     def pictures(self) -> Iterator[tuple[float, av.VideoFrame]]:
         """Yield (seconds since the first frame, picture), in order, once; then let go of the file.
@@ -67,7 +67,6 @@ class VideoFile:
         """
         self._reading = True
         clock = MediaClock(self.period_s)
-        use_dts = self._container.format.name == "avi"  # AVI has no presentation times; FFmpeg's guesses jump about
         count, end_s = 0, 0.0
         try:
             for picture in itertools.chain([self._first], self._decoded):
@@ -75,9 +74,7 @@ class VideoFile:
                     return
                 if picture_size(picture) != (self.width, self.height):
                     raise SourceError(self._size_changed(count, picture))
-                stamp = picture.dts if use_dts else picture.pts
-                stamp_s = None if stamp is None or picture.time_base is None else float(stamp * picture.time_base)
-                time_s = clock.time_s(stamp_s)
+                time_s = clock.time_s(self._stamp_s(picture))
                 yield time_s, picture
                 count, end_s = count + 1, time_s + self.period_s
             if problem := self._incomplete(count, end_s):
@@ -113,11 +110,16 @@ class VideoFile:
                 else:
                     yield picture
 
+    def _stamp_s(self, picture: av.VideoFrame) -> float | None:
+        """Return the container's time in seconds; AVI has decoding times only, FFmpeg's guesses at the other jump."""
+        stamp = picture.dts if self._container.format.name == "avi" else picture.pts
+        return None if stamp is None or picture.time_base is None else float(stamp * picture.time_base)
+
     def _no_picture(self) -> str:
         if self._damaged or self._stream.frames:
-            found = f"0 of {self.frames_expected or 'its'} frames can be decoded"
+            found = f"0 of {self._stream.frames or 'its'} frames can be decoded"
             return f"{self.path}: {found}; the file is cut short or damaged, copy or record it again"
-        return f"{self.path}: the video holds no frames; record it again or name another file"
+        return f"{self.path}: {_NO_FRAMES}"
 
     def _size_changed(self, number: int, picture: av.VideoFrame) -> str:
         width, height = picture_size(picture)
@@ -128,17 +130,17 @@ class VideoFile:
 
     def _incomplete(self, count: int, end_s: float) -> str | None:
         """Say what is missing at the end, by what the container itself declares; None if nothing is."""
-        missing = False
+        missing, slack_s = False, max(0.1, 2 * self.period_s)
         match self._container.format.name.split(",")[0]:
             case "mov":  # the index says where each frame lies; counts may differ for good reason (edit lists)
                 size = self.path.stat().st_size
                 missing = any(entry.pos + entry.size > size for entry in self._stream.index_entries)
             case "avi":
-                missing = end_s < self._stream.frames * self.period_s - _SHORT_S
+                missing = end_s < self._stream.frames * self.period_s - slack_s
             case "gif":
                 missing = not _ends_with(self.path, b";")
             case "matroska":
-                missing = self.duration_s is not None and end_s < self.duration_s - _SHORT_S
+                missing = self.duration_s is not None and end_s < self.duration_s - slack_s
         expected = self.frames_expected or 0
         of = f"{count} of {expected} frames" if expected > count else f"{count} frames"
         if missing:
@@ -160,12 +162,14 @@ def _open(path: Path) -> InputContainer:
         )
     except av.FFmpegError as error:
         with path.open("rb") as file:
-            cut_short = file.read(8)[4:] == b"ftyp"
-        if cut_short:
-            found = "is an MP4 without a readable index, so cut short while it was recorded or copied"
-            raise SourceError(f"{path}: {found}; copy or record it again") from error
-        remedy = "name a video file such as MP4, MKV or AVI"
-        raise SourceError(f"{path}: is not a video ({error.strerror}); {remedy}") from error
+            is_mp4 = file.read(8)[4:] == b"ftyp"
+        if isinstance(error, av.error.EOFError):
+            problem = _NO_FRAMES
+        elif is_mp4:
+            problem = "is an MP4 without a readable index: it was cut short when recorded or copied; do that again"
+        else:
+            problem = f"is not a video ({error.strerror}); name a video file such as MP4, MKV or AVI"
+        raise SourceError(f"{path}: {problem}") from error
     if _NOT_VIDEO.search(container.format.name):
         container.close()
         raise SourceError(
@@ -181,8 +185,8 @@ def _ends_with(path: Path, end: bytes) -> bool:
 
 
 def _unreadable(path: Path) -> str | None:
-    if path.is_dir():
-        return f"{path}: is a directory; name the video files in it"
+    if path.exists() and not path.is_file():
+        return f"{path}: is {'a directory' if path.is_dir() else 'no regular file'}; name a video file"
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
@@ -197,7 +201,9 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     attached = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & attached]
     if not streams:
-        others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        others = ", ".join(sorted({stream.type for stream in container.streams}))
+        if not others:
+            raise SourceError(f"{path}: {_NO_FRAMES}")
         raise SourceError(f"{path}: holds no video, only {others}; name a file with a video stream")
     if getattr(streams[0], "codec_context", None) is None:
         raise SourceError(
@@ -206,11 +212,12 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
     return streams[0]
 
 
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+def _duration_s(container: InputContainer, stream: VideoStream, start_s: float) -> float | None:
+    """Return how long the pictures last by the container, whose clock shows `start_s` at the first."""
+    if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - start_s  # Matroska says when it ends
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    if tag := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):  # Matroska
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     if container.duration is not None and len(container.streams) == 1:  # else it may be the sound that is this long
-        return container.duration / av.time_base
+        return container.duration / av.time_base - start_s
     return None
