@@ -42,6 +42,10 @@ class _Track:
         step[:4, 4:] = np.eye(4) * dt
         height = self.mean[3]
         noise = np.r_[np.full(4, _POSITION_STD * height), np.full(4, _VELOCITY_STD_PER_S * height)] ** 2
+        if self.seen_at_s < self.predicted_at_s:
+            # Not seen in the last frame: a box that was being covered or cut would go on shrinking to nothing. The
+            # authors' code likewise stops the height.
+            self.mean[6:] = 0.0
         self.mean = step @ self.mean
         self.mean[2:4] = np.maximum(self.mean[2:4], 1.0)
         self.covariance = step @ self.covariance @ step.T + np.diag(noise) * dt
