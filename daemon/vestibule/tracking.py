@@ -84,9 +84,10 @@ class Tracker:
         now_s, config = detections.frame.captured_at_s, self._config
         for track in self._tracks:
             track.predict(now_s)
-        high = np.flatnonzero(detections.scores >= self._high_score)
-        low = np.flatnonzero(detections.scores < self._high_score)
-        boxes = detections.boxes_xyxy
+        boxes, all_scores = detections.boxes_xyxy, detections.scores
+        real = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # neither empty nor without numbers
+        high = np.flatnonzero(real & (all_scores >= self._high_score))
+        low = np.flatnonzero(real & (all_scores < self._high_score) & (all_scores >= config.low_score))
         # New and lost tracks alike take part in the first round; only those seen a moment ago in the second,
         # as in the paper: a faint box continues a track, it does not bring back a lost one.
         matched, left, unused = _match(self._tracks, boxes, high, config.match_iou)
@@ -95,11 +96,11 @@ class Tracker:
         scores = {}
         for track, index in matched + rescued:
             track.update(boxes[index], now_s)
-            scores[id(track)] = detections.scores[index]
-            if not track.track_id and track.hits >= self._config.confirm_hits:
+            scores[id(track)] = all_scores[index]
+            if not track.track_id and track.hits >= config.confirm_hits:
                 self._last_id += 1
                 track.track_id = self._last_id
-        self._begin(boxes, detections.scores, unused, now_s, scores)
+        self._begin(boxes, all_scores, unused, now_s, scores)
         self._tracks = [t for t in self._tracks if self._is_kept(t, now_s)]
         self._previous_s = now_s
         return self._seen(detections, scores)
