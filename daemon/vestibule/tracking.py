@@ -131,7 +131,8 @@ class Tracker:
         """A track not yet confirmed dies with its first miss; a confirmed one may come back for a while."""
         if not track.track_id:
             return track.seen_at_s == now_s
-        return now_s - track.seen_at_s <= self._config.lost_s
+        # The distance in time, either way: a clock that is set back must not keep the lost for as long.
+        return abs(now_s - track.seen_at_s) <= self._config.lost_s
 
     def _seen(self, detections: Detections, scores: dict[int, np.float32]) -> Tracks:
         seen = sorted((t for t in self._tracks if t.track_id and id(t) in scores), key=lambda t: t.track_id)
