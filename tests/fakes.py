@@ -1,0 +1,49 @@
+"""Frames, detections, tracks and crops made by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from vestibule.types import Crop, Detections, Frame, Tracks
+
+Image = npt.NDArray[np.uint8]
+Box = Sequence[float]
+"""x0, y0, x1, y1 in pixels."""
+
+
+def frame(at_s: float = 0.0, *, size: tuple[int, int] = (640, 360), image: Image | None = None) -> Frame:
+    """A frame of (width, height), black where no picture is given."""
+    if image is None:
+        image = np.broadcast_to(np.zeros(1, np.uint8), (size[1], size[0], 3))
+    return Frame(camera_id="door", seq=round(at_s * 1000), captured_at_s=at_s, image=image)
+
+
+def detections(
+    boxes: Sequence[Box],
+    at_s: float = 0.0,
+    *,
+    scores: float | Sequence[float] = 0.9,
+    size: tuple[int, int] = (640, 360),
+) -> Detections:
+    return Detections(
+        frame=frame(at_s, size=size),
+        boxes_xyxy=np.array(boxes, np.float32).reshape(-1, 4),
+        scores=np.broadcast_to(np.array(scores, np.float32), (len(boxes),)),
+    )
+
+
+def tracks(boxes: dict[int, Box], at_s: float = 0.0, *, image: Image | None = None) -> Tracks:
+    """The people of one frame by their ids."""
+    return Tracks(
+        frame=frame(at_s, image=image),
+        ids=np.array(list(boxes), np.int64),
+        boxes_xyxy=np.array(list(boxes.values()), np.float32).reshape(-1, 4),
+        scores=np.full(len(boxes), 0.9, np.float32),
+    )
+
+
+def crop(track_id: int = 1, *, camera_id: str = "door", image: Image | None = None, at_s: float = 0.0) -> Crop:
+    """A crop; its picture is filled with the track's id where none is given."""
+    picture = np.full((64, 32, 3), track_id % 256, np.uint8) if image is None else image
+    return Crop(camera_id=camera_id, track_id=track_id, captured_at_s=at_s, quality=0.5, image=picture)
