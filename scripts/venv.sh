@@ -35,7 +35,8 @@ if [[ ! -f $record || $(<"$record") != "$(made_of "$version")" ]]; then
     echo "Making $1 with $version from $lock (a few minutes the first time) ..."
     rm -rf "$venv"
     "$base" -m venv "$venv"
-    pip install --require-hashes --only-binary :all: --requirement "$lock"
+    # Bytecode is made when a module is first imported; making all of it takes longer than unpacking.
+    pip install --require-hashes --only-binary :all: --no-compile --requirement "$lock"
     made_of "$version" >"$record"
 fi
 

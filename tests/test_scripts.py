@@ -205,7 +205,7 @@ class TestVenv:
     def test_only_locked_files_with_their_hashes_are_installed(self, machine: Machine) -> None:
         machine.run("venv.sh", ".venv", "a.lock")
         lock, project = [call for call in machine.calls() if "-m pip" in call]
-        assert "--require-hashes --only-binary :all: --requirement a.lock" in lock
+        assert "--require-hashes --only-binary :all: --no-compile --requirement a.lock" in lock
         assert "--no-index --no-deps --no-build-isolation --editable ." in project
 
     def test_an_interrupted_install_starts_anew(self, machine: Machine) -> None:
