@@ -82,6 +82,16 @@ def distance(first: Point, second: Point, aspect: float) -> float:
     return hypot((first[0] - second[0]) * aspect, first[1] - second[1])
 
 
+def overlap(first: Sight, second: Sight) -> float:
+    """Return the intersection over union of two boxes, 0 to 1."""
+    width = min(first.right, second.right) - max(first.left, second.left)
+    height = min(first.bottom, second.bottom) - max(first.top, second.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = sum((s.right - s.left) * (s.bottom - s.top) for s in (first, second))
+    return width * height / (areas - width * height)
+
+
 def contains(polygon: Sequence[Point], point: Point) -> bool:
     """Return whether a point lies in a polygon, concave or not; its edges and corners belong to it.
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vestibule.entrance import Doorway
+from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, distance
 from vestibule.sections import VisitsConfig
-from vestibule.stay import Fragment, Stay
+from vestibule.stay import Stay
 
 HOLD_S = 1.5
 """A track waits at most this long for the reading that tells whose it is."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vestibule.geometry import Sight, distance
+from vestibule.geometry import Sight, distance, overlap
 
 _RECENT_S = 0.6
 _MOST_RECENT = 32
@@ -14,6 +14,7 @@ _MOST_BEFORE = 45
 _LEAST = 3
 _TOP_SHARE = 1 / 5
 _SAME_ASPECT = 0.01
+_SAME_PLACE = 0.6
 
 
 class Motion:
@@ -28,18 +29,33 @@ class Motion:
     the feet are believed. A frame of another shape may show another piece of the world: it begins anew.
 
     Attributes:
-        moved: whether it ever did; never taken back.
+        moved_at_s: when it first had, Unix seconds; None before.
     """
 
     def __init__(self, static_distance: float) -> None:
         self._static_distance = static_distance
         self._recent: deque[Sight] = deque(maxlen=_MOST_RECENT)
         self._before: deque[Sight] = deque(maxlen=_MOST_BEFORE)
-        self.moved = False
+        self.moved_at_s: float | None = None
+
+    @property
+    def home(self) -> Sight | None:
+        """Where somebody stood before moving, or stands; None if not known yet."""
+        return _median(self._before) if len(self._before) >= _LEAST else None
+
+    @property
+    def stood_s(self) -> float:
+        """For how long somebody is known to have stood at home, at most 4.5 s."""
+        return self._before[-1].at_s - self._before[0].at_s if self._before else 0.0
+
+    def forget_move(self) -> None:
+        """Take the move back: it was somebody else's."""
+        self.moved_at_s = None
+        self._recent.clear()
 
     def observe(self, sight: Sight) -> None:
         """Follow the person."""
-        if self.moved:
+        if self.moved_at_s is not None:
             return
         if self._recent and abs(self._recent[-1].aspect - sight.aspect) > _SAME_ASPECT:
             self._recent.clear()
@@ -52,9 +68,7 @@ class Motion:
                 self._before.append(past)
         self._recent.append(sight)
         if min(len(self._recent), len(self._before)) >= _LEAST and self._is_away():
-            self.moved = True
-            self._recent.clear()
-            self._before.clear()
+            self.moved_at_s = sight.at_s
 
     def _is_away(self) -> bool:
         now, was = _median(self._recent), _median(self._before)
@@ -65,6 +79,24 @@ class Motion:
             return False
         corners = (((now.left, now.top), (was.left, was.top)), ((now.right, now.top), (was.right, was.top)))
         return now.cut_above or all(distance(*pair, now.aspect) >= far * _TOP_SHARE for pair in corners)
+
+
+class Standing:
+    """Since when somebody has been where they are now: every box since overlaps the first by 0.6 or more.
+
+    Attributes:
+        place: the first sight there.
+        before: the last sight elsewhere; the very first sight if there was none.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self.place = self.before = self._last = sight
+
+    def observe(self, sight: Sight) -> None:
+        """Follow the person."""
+        if overlap(self.place, sight) < _SAME_PLACE:
+            self.place, self.before = sight, self._last
+        self._last = sight
 
 
 def _median(sights: Sequence[Sight]) -> Sight:

@@ -2,35 +2,18 @@
 
 from typing import Literal
 
-from vestibule.consensus import Evidence
 from vestibule.entrance import Doorway, Passage, Side
+from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, contains
-from vestibule.motion import Motion
+from vestibule.motion import Motion, Standing
 from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.types import Garment, Reading, Visit
 
 _LONGEST_STEP_S = 1.0
 """Time between two sights that still counts as spent where the second one is."""
-
-
-class Fragment:
-    """A track of which it is not known yet whether it is somebody new or somebody who has come back.
-
-    Attributes:
-        track_id: the tracker's.
-        sights: all of them, oldest first; never empty, and short, as it is soon decided.
-        evidence: its readings.
-    """
-
-    def __init__(self, track_id: int, sight: Sight, evidence: Evidence) -> None:
-        self.track_id = track_id
-        self.sights = [sight]
-        self.evidence = evidence
-
-    @property
-    def first_at_s(self) -> float:
-        """When the track began."""
-        return self.sights[0].at_s
+_STOOD_S = 3.0
+_MIX_UP_S = 1.5
+"""Whoever moves after having stood still for long waits so long to be a visit: see `mixups`."""
 
 
 class Stay:
@@ -38,8 +21,10 @@ class Stay:
 
     Attributes:
         order: number of the stay within its camera; tells which came first.
-        track_id: the track that shows the person now, or did last.
+        track_id: the track that shows the person now, or did last; None if that proved to show somebody else.
         last: the latest sight.
+        standing: since when the person has been standing.
+        motion: whether the person has ever moved.
         evidence: the readings of all tracks.
         visit_id: None until the person has moved: a mannequin is a stay, and never a visit.
         outcome: whether the evidence sufficed in time; final once it is not `open`.
@@ -51,9 +36,11 @@ class Stay:
         self, fragment: Fragment, *, order: int, camera: CameraConfig, config: VisitsConfig, doorway: Doorway | None
     ) -> None:
         self.order = order
-        self.track_id = fragment.track_id
+        self.track_id: int | None = fragment.track_id
         self.evidence = fragment.evidence
         self.last = fragment.sights[0]
+        self.standing = Standing(self.last)
+        self.motion = Motion(config.static_distance)
         self.visit_id: str | None = None
         self.outcome: Literal["open", "settled", "expired"] = "open"
         self.silent = False
@@ -61,7 +48,6 @@ class Stay:
         self._camera = camera
         self._config = config
         self._first_at_s = self.last.at_s
-        self._motion = Motion(config.static_distance)
         self._passage = None if doorway is None else Passage(doorway)
         self._entered = doorway is None
         self._zones: tuple[str, ...] = ()
@@ -83,9 +69,14 @@ class Stay:
         return self._said
 
     @property
-    def moved(self) -> bool:
-        """Whether the person has ever moved."""
-        return self._motion.moved
+    def stood_still(self) -> bool:
+        """Whether somebody stood for so long, before moving if ever, that a mannequin is to be thought of."""
+        return self.motion.stood_s >= _STOOD_S
+
+    def may_begin(self, now_s: float) -> bool:
+        """Whether it is time to call it a visit: the person has moved, and that was no mix-up with a mannequin."""
+        moved_at_s = self.motion.moved_at_s
+        return moved_at_s is not None and (not self.stood_still or now_s - moved_at_s >= _MIX_UP_S)
 
     @property
     def is_final(self) -> bool:
@@ -96,7 +87,8 @@ class Stay:
         """Follow the person to the next sight."""
         step_s = sight.at_s - self.last.at_s
         self.last = sight
-        self._motion.observe(sight)
+        self.motion.observe(sight)
+        self.standing.observe(sight)
         passed = None if self._passage is None else self._passage.observe(sight)
         self._entered = self._entered or passed == "in"
         if passed == "out":
@@ -122,6 +114,10 @@ class Stay:
             self.observe(sight)
         self.evidence.merge(fragment.evidence)
 
+    def leave(self) -> None:
+        """The track proved to be that of the mannequin behind: the person has left since it began to stand there."""
+        self.track_id, self.last = None, self.standing.before
+
     def read(self, reading: Reading) -> None:
         """Add a reading; after the outcome is final it only sharpens the look of the person."""
         if self.outcome == "open" and self.visit_id is not None:
@@ -145,7 +141,7 @@ class Stay:
     @property
     def patience_s(self) -> float:
         """How long the person may be out of view."""
-        if self.visit_id is None:
+        if self.visit_id is None and not self.stood_still:
             return self._config.break_window_s
         return self._config.inside_timeout_s if self.side == "inside" else self._config.reentry_window_s
 
@@ -185,7 +181,7 @@ class Stay:
             visit_id=self.visit_id or "",
             camera_id=self._camera.id,
             first_seen_at_s=self._first_at_s,
-            last_seen_at_s=self.last.at_s,
+            last_seen_at_s=max(self.last.at_s, self._said.last_seen_at_s if self._said else 0.0),
             entered=self._entered,
             zones=self._zones,
             garments=self.evidence.garments() if is_open else self._garments,

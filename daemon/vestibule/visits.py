@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from vestibule import mixups
 from vestibule.consensus import Evidence
 from vestibule.entrance import Doorway
+from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, contains
 from vestibule.identity import Recognition
 from vestibule.sections import CameraConfig, VisitsConfig
-from vestibule.stay import Fragment, Stay
+from vestibule.stay import Stay
 from vestibule.types import Reading, Tracks, Visit
 from vestibule_models.artifact import Thresholds
 from vestibule_models.labels import GarmentLabel
@@ -70,6 +72,7 @@ class VisitKeeper:
             if not any(contains(polygon, sight.feet) for polygon in self._ignored):
                 self._in_view.add(track_id)
                 self._follow(track_id, sight)
+        self._untangle()
         self._recognise(self._now_s)
         return (*ended, *self._news(), *self._end_those_gone())
 
@@ -101,10 +104,26 @@ class VisitKeeper:
         if stay is not None and stay.track_id == track_id:
             stay.observe(sight)
         elif fragment := self._fragments.get(track_id):
-            fragment.sights.append(sight)
+            fragment.observe(sight)
         else:  # also a lost track that returns after its stay went on under another one: both are seen, so two people
             self._stay_of.pop(track_id, None)
             self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds))
+
+    def _untangle(self) -> None:
+        while mix_up := mixups.find(self._stays, self._fragments.values(), self._in_view, self._now_s):
+            mannequin, standing = mix_up.mannequin, mix_up.standing
+            if mannequin.track_id in self._in_view and mannequin.track_id is not None:
+                del self._stay_of[mannequin.track_id]
+                self._follow(mannequin.track_id, mannequin.last)
+            mannequin.motion.forget_move()
+            mannequin.track_id = standing.track_id
+            if isinstance(standing, Fragment):
+                self._settle_on(standing, mannequin)
+            elif standing.track_id is not None:
+                self._stay_of[standing.track_id] = mannequin
+                standing.leave()
+                if standing.visit_id is None:
+                    self._stays.remove(standing)
 
     def _recognise(self, now_s: float) -> None:
         if not self._fragments:
@@ -128,7 +147,7 @@ class VisitKeeper:
 
     def _news(self) -> tuple[Visit, ...]:
         for stay in self._stays:
-            if stay.visit_id is None and stay.moved:
+            if stay.visit_id is None and stay.may_begin(self._now_s):
                 self._visits_begun += 1
                 stay.begin_visit(self._visits_begun)
         return tuple(visit for stay in self._stays for visit in stay.news(self._now_s))

@@ -15,7 +15,7 @@ def moved(boxes: Callable[[float], Box], seconds: float, fps: float = 10.0, aspe
     for number in range(round(seconds * fps)):
         left, top, right, bottom = boxes(number / fps)
         motion.observe(Sight(at_s=number / fps, left=left, top=top, right=right, bottom=bottom, aspect=aspect))
-    return motion.moved
+    return motion.moved_at_s is not None
 
 
 def shifted(dx: float, dy: float) -> Box:
@@ -77,7 +77,7 @@ def test_a_frame_of_another_shape_moves_nobody() -> None:
     for number in range(100):
         x0, x1, aspect = (0.45, 0.55, 16 / 9) if number < 50 else (0.3, 0.43, 4 / 3)
         motion.observe(Sight(at_s=number / 10, left=x0, top=0.3, right=x1, bottom=0.7, aspect=aspect))
-    assert not motion.moved
+    assert motion.moved_at_s is None
 
 
 def test_two_sights_are_too_few() -> None:
@@ -88,4 +88,4 @@ def test_frames_of_the_same_time_are_borne() -> None:
     motion = Motion(0.15)
     for _ in range(5):
         motion.observe(Sight(at_s=3.0, left=0.1, top=0.1, right=0.2, bottom=0.5, aspect=1.0))
-    assert not motion.moved
+    assert motion.moved_at_s is None

@@ -158,6 +158,50 @@ def test_a_mannequin_hidden_by_somebody_who_walks_by_is_no_visit() -> None:
     assert {g.label for g in scene.visits()[-1].garments} == {"Jeans", "Blazer"}
 
 
+MANNEQUIN = (0.5, 0.8, 0.4)
+
+
+def passes(t: float) -> Place:
+    return 0.2 + 0.12 * t, 0.82, 0.4
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_mannequin_whose_track_walks_off_with_a_passer_by_is_no_visit(*, is_read: bool) -> None:
+    scene = Scene().play(5, {1: (lambda _: MANNEQUIN, CARLA)})
+    scene.play(2.5, {1: (lambda _: MANNEQUIN, CARLA), 2: (hidden(passes, 2, 9), BERTA)})
+    swapped: Path = lambda t: MANNEQUIN if t > 0.2 else None  # noqa: E731
+    scene.play(2.5, {1: (lambda t: passes(t + 2.5), BERTA if is_read else None), 2: (swapped, None)})
+    scene.play(61, {2: (lambda _: MANNEQUIN, CARLA)}).finish()
+    assert len(scene.visits("new")) == len(scene.visits("ended")) == 1
+    assert [g.label for g in scene.visits("confirmed")[0].garments] == ["Blazer", "Jeans"]
+    assert scene.visits("ended")[0].last_seen_at_s == pytest.approx(1009.9, abs=0.3)
+
+
+def test_a_mannequin_that_gets_a_new_track_after_its_own_walked_off_is_no_visit() -> None:
+    scene = Scene().play(5, {1: (lambda _: MANNEQUIN, CARLA)})
+    scene.play(2, {1: (lambda _: MANNEQUIN, CARLA), 2: (passes, ANNA)})
+    scene.play(4, {1: (lambda t: passes(t + 2.5), ANNA), 3: (lambda t: MANNEQUIN if t > 0.8 else None, CARLA)})
+    scene.play(30, {3: (lambda _: MANNEQUIN, CARLA)}).finish()
+    assert len(scene.visits("new")) == 1
+    assert [g.label for g in scene.visits("ended")[0].garments] == ["Dress"]
+
+
+def test_a_track_that_stays_behind_on_a_mannequin_does_not_keep_the_visit_in_view() -> None:
+    scene = Scene().play(5, {1: (lambda _: MANNEQUIN, CARLA)})
+    scene.play(2.5, {1: (lambda t: MANNEQUIN if t < 2 else None, CARLA), 2: (passes, ANNA)})
+    scene.play(20, {2: (lambda _: MANNEQUIN, CARLA)})
+    scene.play(4, {2: (lambda _: MANNEQUIN, CARLA), 3: (walks((0.9, 0.6), (0.6, 0.6), 4), ANNA)})
+    scene.play(61, {2: (lambda _: MANNEQUIN, CARLA)})
+    assert len(scene.visits("new")) == len(scene.visits("ended")) == 1
+    assert scene.visits("ended")[0].last_seen_at_s == pytest.approx(1031.4, abs=0.3)
+
+
+def test_somebody_who_stood_is_a_visit_though_others_walk_through_the_place() -> None:
+    scene = Scene().play(6, {1: (lambda _: MANNEQUIN, CARLA)})
+    scene.play(4, {1: (walks((0.5, 0.8), (0.8, 0.7), 4), CARLA), 2: (walks((0.1, 0.8), (0.9, 0.8), 4), BERTA)}).finish()
+    assert sorted([g.label for g in v.garments] for v in scene.visits("ended")) == [["Blazer", "Jeans"], ["Skirt"]]
+
+
 def test_somebody_who_stands_and_then_walks_is_a_visit_from_the_start() -> None:
     scene = Scene().play(8, {1: (stands(0.2, 0.8), ANNA)})
     assert phases(scene) == []

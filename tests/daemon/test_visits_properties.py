@@ -83,6 +83,21 @@ def test_and_also_at_ten_frames_a_second(camera: CameraConfig, script: list[tupl
     assert_promises(play(camera, [part for item in script for part in [item] * 5], step_s=0.1))
 
 
+spots = st.sampled_from([(0.2, 0.7, 0.3), (0.22, 0.7, 0.3), (0.5, 0.55, 0.3), (0.5, 0.8, 0.4), (0.6, 1.1, 0.6)])
+standing = st.tuples(st.just("see"), st.just(0), st.dictionaries(st.integers(1, 4), spots, max_size=4))
+
+
+@given(
+    st.sampled_from(CAMERAS), st.lists(st.tuples(st.one_of(standing, late_readings), st.integers(1, 45)), max_size=8)
+)
+@settings(max_examples=60, deadline=None)
+def test_and_also_where_people_stand_and_tracks_are_mixed_up(
+    camera: CameraConfig,
+    script: list[tuple[tuple, int]],  # type: ignore[type-arg]
+) -> None:
+    assert_promises(play(camera, [item for item, times in script for _ in range(times)], step_s=0.1))
+
+
 walk = st.lists(
     st.tuples(st.sampled_from([0.45, 0.5, 0.55, 0.65, 0.7, 0.8]), st.integers(4, 20)), min_size=1, max_size=8
 )
