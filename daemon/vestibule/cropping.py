@@ -13,6 +13,8 @@ from vestibule_models.letterbox import letterbox
 
 _EDGE_PX = 2.0
 """A box that comes this near to the frame's edge is taken to be cut by it."""
+_LEVEL_PX = 2.0
+"""Feet this near in height are level: as detected, they are never exactly so."""
 _USUAL_ASPECT = 2.6
 """Height over width of a whole walking person, to guess how much of a cut one is outside."""
 _LARGE_PX = 240.0
@@ -39,19 +41,19 @@ class Cropper:
             tracks: who is in view.
             settled: ids of tracks that need no more readings.
         """
-        now_s = tracks.frame.captured_at_s
+        now_s, config = tracks.frame.captured_at_s, self._config
         self._forget(tracks, now_s)
         found = []
         for index, track_id in enumerate(tracks.ids.tolist()):
             count, last_s = self._taken.get(track_id, (0, float("-inf")))
-            due = count < self._config.max_per_track and now_s - last_s >= self._config.min_interval_s - _TOLERANCE_S
+            due = count < config.max_per_track and abs(now_s - last_s) >= config.min_interval_s - _TOLERANCE_S
             if not due or track_id in settled:
                 continue
             quality = self._geometry(tracks, index)
             if quality is None:
                 continue
             image = self._cut(tracks.frame.image, tracks.boxes_xyxy[index])
-            if sharpness(image) < self._config.min_sharpness:
+            if sharpness(image) < config.min_sharpness:
                 continue
             self._taken[track_id] = (count + 1, now_s)
             found.append(
@@ -68,7 +70,7 @@ class Cropper:
     def _forget(self, tracks: Tracks, now_s: float) -> None:
         """Drop tracks long gone, so that months of running do not fill the memory."""
         self._seen_at_s.update(dict.fromkeys(tracks.ids.tolist(), now_s))
-        for track_id in [t for t, seen in self._seen_at_s.items() if now_s - seen > _KEPT_S]:
+        for track_id in [t for t, seen in self._seen_at_s.items() if abs(now_s - seen) > _KEPT_S]:
             del self._seen_at_s[track_id]
             self._taken.pop(track_id, None)
 
@@ -114,10 +116,16 @@ def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> fl
 
 
 def covered_share(index: int, boxes_xyxy: npt.NDArray[np.float64]) -> float:
-    """Share of one box that a nearer person covers at most; nearer is whose feet are lower in the picture."""
+    """Share of one box that a nearer person covers at most.
+
+    Nearer is whose feet are lower in the picture; where they are level, as of two cut by the frame, who is bigger.
+    """
     box = boxes_xyxy[index]
-    area = max((box[2] - box[0]) * (box[3] - box[1]), 1.0)
-    nearer = boxes_xyxy[boxes_xyxy[:, 3] > box[3]]
+    areas = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
+    area = max(areas[index], 1.0)
+    lower_px = boxes_xyxy[:, 3] - box[3]
+    level = np.abs(lower_px) <= _LEVEL_PX
+    nearer = boxes_xyxy[np.where(level, areas > areas[index], lower_px > 0)]
     size = np.minimum(nearer[:, 2:], box[2:]) - np.maximum(nearer[:, :2], box[:2])
     return float(np.max(np.prod(np.maximum(size, 0), axis=1), initial=0.0) / area)
 
