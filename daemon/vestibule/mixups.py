@@ -14,6 +14,7 @@ from vestibule.stay import Stay
 _SAME_PLACE = 0.6
 _STANDS_S = 0.3
 _STANDS_INSTEAD_S = 2.0
+_SWAP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,12 @@ class MixUp:
     Attributes:
         mannequin: the stay of who had stood at that place for long.
         standing: who seems to stand there now.
+        is_swap: one came as the other went, so that each has the other's track.
     """
 
     mannequin: Stay
     standing: Stay | Fragment
+    is_swap: bool
 
 
 def find(stays: Sequence[Stay], fragments: Iterable[Fragment], in_view: Collection[int], now_s: float) -> MixUp | None:
@@ -49,5 +52,7 @@ def find(stays: Sequence[Stay], fragments: Iterable[Fragment], in_view: Collecti
             place = other.standing.place
             is_other = other is not mannequin and other.track_id in in_view
             if is_other and place.at_s <= since_s and overlap(place, home) >= _SAME_PLACE:
-                return MixUp(mannequin=mannequin, standing=other)
+                is_visit = isinstance(other, Stay) and other.visit_id is not None
+                is_swap = is_visit and not hidden and now_s - place.at_s <= _SWAP_S
+                return MixUp(mannequin=mannequin, standing=other, is_swap=is_swap)
     return None

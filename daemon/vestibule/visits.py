@@ -112,9 +112,7 @@ class VisitKeeper:
     def _untangle(self) -> None:
         while mix_up := mixups.find(self._stays, self._fragments.values(), self._in_view, self._now_s):
             mannequin, standing = mix_up.mannequin, mix_up.standing
-            if mannequin.track_id in self._in_view and mannequin.track_id is not None:
-                del self._stay_of[mannequin.track_id]
-                self._follow(mannequin.track_id, mannequin.last)
+            moving, moving_id = mannequin.last, mannequin.track_id
             mannequin.motion.forget_move()
             mannequin.track_id = standing.track_id
             if isinstance(standing, Fragment):
@@ -124,6 +122,15 @@ class VisitKeeper:
                 standing.leave()
                 if standing.visit_id is None:
                     self._stays.remove(standing)
+            if moving_id is None or moving_id not in self._in_view:
+                continue
+            if mix_up.is_swap and isinstance(standing, Stay):
+                self._stay_of[moving_id] = standing
+                standing.track_id = moving_id
+                standing.observe(moving)
+            else:
+                del self._stay_of[moving_id]
+                self._follow(moving_id, moving)
 
     def _recognise(self, now_s: float) -> None:
         if not self._fragments:
