@@ -69,6 +69,10 @@ class Watch:
         if not here or not len(tracks.ids):
             return
         overlap = iou(np.array([box for _, box in here], float), tracks.boxes_xyxy.astype(float))
+        for row, (person, _) in enumerate(here):  # as in MOT16: a match that still holds is kept
+            kept = np.flatnonzero(tracks.ids == self.last_track.get(person, -1))
+            if kept.size and overlap[row, kept[0]] >= LEAST_IOU:
+                overlap[row, kept[0]] += 2
         for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
             if overlap[row, column] < LEAST_IOU:
                 continue
