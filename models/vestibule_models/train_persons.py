@@ -156,10 +156,16 @@ class Trainer:
         self._average = arrays[len(targets) :]
         _say({"resumed_at": self.step})
 
-    def use_average(self) -> None:
-        """Give the network the running average of its weights, to export it."""
-        for variable, array in zip(self.network.variables, self._average, strict=True):
-            variable.assign(array)
+
+def averaged_weights(checkpoint: Path, count: int) -> tuple[int, list[npt.NDArray[np.float32]]]:
+    """Read the running average of the network's `count` weights, and the step it is of.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+    """
+    with np.load(checkpoint) as saved:
+        names = sorted(name for name in saved.files if name != "step")[-count:]
+        return int(saved["step"]), [saved[name] for name in names]
 
 
 def rate(step: int, steps: int) -> float:
