@@ -1,0 +1,100 @@
+"""How good scores are, and from which score on a category may be believed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vestibule_models.artifact import Thresholds
+
+Floats = NDArray[np.floating]
+LIKELY, CERTAIN = 0.75, 0.9
+"""The precision that the words stand for."""
+MIN_POSITIVES = 20
+"""A category with fewer positives has no thresholds."""
+MIN_PREDICTIONS = 10
+"""A threshold with fewer predictions at or above it is not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A figure with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def average_precision(targets: Floats, scores: Floats) -> float:
+    """Return the area under the precision-recall steps, NaN without a positive; equal scores are taken together.
+
+    Args:
+        targets: (N,), 0 or 1.
+        scores: (N,), higher is surer.
+    """
+    if not targets.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    hits, ranked = np.cumsum(targets[order]), scores[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    precision = (hits / np.arange(1, len(hits) + 1))[last]
+    return float(np.sum(np.diff(hits[last] / hits[-1], prepend=0.0) * precision))
+
+
+def mean_average_precision(targets: Floats, scores: Floats, known: Floats, columns: list[int]) -> float:
+    """Return the mean over categories of their average precision on the rows where they are known; all (N, 15)."""
+    rows = [known[:, column] > 0 for column in columns]
+    each = [average_precision(targets[r, c], scores[r, c]) for r, c in zip(rows, columns, strict=True)]
+    return float(np.nanmean(each)) if not np.isnan(each).all() else float("nan")
+
+
+def bootstrap_map(
+    targets: Floats, scores: Floats, known: Floats, columns: list[int], *, rounds: int = 1000, seed: int = 0
+) -> Interval:
+    """Return the mean average precision with its interval over photos drawn anew with replacement."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(rounds):
+        pick = rng.integers(0, len(targets), len(targets))
+        drawn.append(mean_average_precision(targets[pick], scores[pick], known[pick], columns))
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    value = mean_average_precision(targets, scores, known, columns)
+    return Interval(value=value, low=float(low), high=float(high))
+
+
+def wilson(right: int, count: int) -> Interval:
+    """Return a share with Wilson's 95 % interval (Wilson 1927)."""
+    if count == 0:
+        return Interval(value=float("nan"), low=0.0, high=1.0)
+    z, share = 1.959964, right / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return Interval(value=share, low=float(centre - half), high=float(centre + half))
+
+
+def lowest_score(targets: Floats, scores: Floats, precision: float) -> float | None:
+    """Return the lowest score at which all predictions at or above it are right often enough, or None.
+
+    Args:
+        targets: (N,), 0 or 1.
+        scores: (N,).
+        precision: wanted, 0 to 1. Thresholds with fewer than `MIN_PREDICTIONS` predictions do not count.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    counts = np.arange(1, len(ranked) + 1)
+    reached = np.cumsum(targets[order]) / counts
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    fit = last & (reached >= precision) & (counts >= MIN_PREDICTIONS)
+    return float(ranked[np.flatnonzero(fit)[-1]]) if fit.any() else None
+
+
+def thresholds_for(targets: Floats, scores: Floats, known: Floats) -> Thresholds:
+    """Return one category's thresholds from out-of-fold scores, all (N,); rows not known are left out."""
+    rows = known > 0
+    targets, scores = targets[rows], scores[rows]
+    positives = int(targets.sum())
+    if positives < MIN_POSITIVES:
+        return Thresholds(positives=positives, likely=None, certain=None)
+    likely, certain = lowest_score(targets, scores, LIKELY), lowest_score(targets, scores, CERTAIN)
+    return Thresholds(positives=positives, likely=likely, certain=certain)

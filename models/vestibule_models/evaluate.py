@@ -1,0 +1,18 @@
+"""Measure a network on pictures that it has not learnt from."""
+
+import argparse
+import importlib
+
+SUBJECTS = ("garments", "persons")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments; each subject's are in the module `evaluate_SUBJECT`, as `configure` and `run`."""
+    subjects = parser.add_subparsers(dest="what", required=True)
+    for name in SUBJECTS:
+        importlib.import_module(f"vestibule_models.evaluate_{name}").configure(subjects.add_parser(name))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subject's command."""
+    return int(importlib.import_module(f"vestibule_models.evaluate_{args.what}").run(args))

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vestibule_models.artifact import ArtifactError
+from vestibule_models.augment import augment, place
+from vestibule_models.dataset import assign_folds, read_image, read_photos, read_sprites
+from vestibule_models.labels import LABELS
+
+HEADER = ",".join(["file", "source", "split", "group", *LABELS])
+
+
+def write_manifest(folder: Path, *rows: str) -> None:
+    (folder / "manifest.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+
+
+def test_a_blank_label_is_unknown_not_absent(tmp_path: Path) -> None:
+    write_manifest(tmp_path, "a.jpg,ccp,train,g1,1,,0" + ",0" * 12)
+    (example,) = read_photos(tmp_path)
+    assert example.targets[:3].tolist() == [1, 0, 0]
+    assert example.known[:3].tolist() == [1, 0, 1]
+    assert example.path == tmp_path / "photos" / "a.jpg"
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,source\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"lacks the columns \['split', 'group'"):
+        read_photos(tmp_path)
+
+
+def test_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="cannot read"):
+        read_photos(tmp_path / "nowhere")
+
+
+def test_what_an_avatar_wears_counts_for_each_of_its_sprites(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text(
+        "file,avatar,pitch_deg,heading_deg,recoloured,split\nA/0.png,A,10,0,0,train\nA/1.png,A,10,9,1,train\n",
+        encoding="utf-8",
+    )
+    garments = tmp_path / "garments.csv"
+    garments.write_text("file,seen,unknown\nA.glb,Tee Jeans,Top\n", encoding="utf-8")
+    first, second = read_sprites(tmp_path, garments)
+    worn = {label for label, target in zip(LABELS, first.targets, strict=True) if target}
+    assert worn == {"Tee", "Jeans"}
+    assert first.known[LABELS.index("Top")] == 0
+    assert first.known.sum() == 14
+    assert (first.group, first.split, first.recoloured, second.recoloured) == ("A", "train", False, True)
+
+
+def test_an_avatar_without_garments_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("file,avatar,recoloured,split\nB/0.png,B,0,train\n", encoding="utf-8")
+    garments = tmp_path / "garments.csv"
+    garments.write_text("file,seen,unknown\nA.glb,Tee,\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="avatar B"):
+        read_sprites(tmp_path, garments)
+
+
+def test_groups_stay_in_one_fold_and_folds_are_repeatable(tmp_path: Path) -> None:
+    write_manifest(tmp_path, *[f"{i}.jpg,ccp,train,g{i // 2}" + ",0" * 15 for i in range(60)])
+    examples = read_photos(tmp_path)
+    folds = assign_folds(examples, 3, seed=5)
+    assert np.array_equal(folds[::2], folds[1::2])
+    assert np.bincount(folds).tolist() == [20, 20, 20]
+    assert np.array_equal(folds, assign_folds(examples, 3, seed=5))
+    assert not np.array_equal(folds, assign_folds(examples, 3, seed=6))
+
+
+def test_pictures_are_read_as_rgb_and_bad_ones_named(tmp_path: Path) -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 2] = 255
+    cv2.imwrite(str(tmp_path / "red.png"), red)
+    assert read_image(tmp_path / "red.png")[0, 0].tolist() == [255, 0, 0]
+    (tmp_path / "bad.jpg").write_bytes(b"not a picture")
+    with pytest.raises(ArtifactError, match=r"bad\.jpg: not a picture"):
+        read_image(tmp_path / "bad.jpg")
+    with pytest.raises(ArtifactError, match="no such file"):
+        read_image(tmp_path / "none.jpg")
+
+
+def test_augmentation_changes_the_picture_but_repeats_with_the_same_chances() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (200, 90, 3)).astype(np.uint8)
+    before = picture.copy()
+    seen = [augment(picture, np.random.default_rng(seed)) for seed in range(30)]
+    assert {image.shape for image in seen} == {(288, 144, 3)}
+    assert {image.dtype for image in seen} == {np.dtype(np.uint8)}
+    assert len({image.tobytes() for image in seen}) == 30
+    assert np.array_equal(augment(picture, np.random.default_rng(3)), seen[3])
+    assert np.array_equal(picture, before)
+
+
+def test_a_rendered_person_is_put_before_a_background() -> None:
+    sprite = np.zeros((100, 40, 4), np.uint8)
+    sprite[30:70, 10:30] = (250, 0, 250, 255)
+    room = place(sprite, np.random.default_rng(1))
+    person = (room == (250, 0, 250)).all(axis=2)
+    assert person.sum() == 40 * 20
+    assert room.shape[2] == 3
+    assert room.shape[0] > 100
