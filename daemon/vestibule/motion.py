@@ -15,6 +15,7 @@ _LEAST = 3
 _TOP_SHARE = 1 / 5
 _SAME_ASPECT = 0.01
 _SAME_PLACE = 0.6
+_STEADY_GAP_S = 0.4
 
 
 class Motion:
@@ -97,6 +98,20 @@ class Standing:
         if overlap(self.place, sight) < _SAME_PLACE:
             self.place, self.before = sight, self._last
         self._last = sight
+
+
+class Steady:
+    """Takes single wild boxes out: the median of the last three sights, of fewer after a gap of more than 0.4 s."""
+
+    def __init__(self) -> None:
+        self._recent: deque[Sight] = deque(maxlen=_LEAST)
+
+    def observe(self, sight: Sight) -> Sight:
+        """Return where the person is, one frame late."""
+        if self._recent and sight.at_s - self._recent[-1].at_s > _STEADY_GAP_S:
+            self._recent.clear()
+        self._recent.append(sight)
+        return _median(self._recent)
 
 
 def _median(sights: Sequence[Sight]) -> Sight:

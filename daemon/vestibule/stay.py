@@ -5,7 +5,7 @@ from typing import Literal
 from vestibule.entrance import Doorway, Passage, Side
 from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, contains
-from vestibule.motion import Motion, Standing
+from vestibule.motion import Motion, Standing, Steady
 from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.types import Garment, Reading, Visit
 
@@ -48,6 +48,7 @@ class Stay:
         self._camera = camera
         self._config = config
         self._first_at_s = self.last.at_s
+        self._steady = Steady()
         self._passage = None if doorway is None else Passage(doorway)
         self._entered = doorway is None
         self._zones: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Stay:
         self.last = sight
         self.motion.observe(sight)
         self.standing.observe(sight)
-        passed = None if self._passage is None else self._passage.observe(sight)
+        passed = None if self._passage is None else self._passage.observe(self._steady.observe(sight))
         self._entered = self._entered or passed == "in"
         if passed == "out":
             self.crossed_out_at_s = sight.at_s

@@ -357,6 +357,15 @@ def test_somebody_hidden_while_crossing_has_entered(person: Person | None) -> No
     assert scene.visits("ended")[0].entered
 
 
+@pytest.mark.parametrize("wild_at", [0.5, 1.0, 2.0])
+def test_a_single_box_across_the_line_is_no_entry(wild_at: float) -> None:
+    def outside(t: float) -> Place:
+        return 0.3 + 0.1 * t, 0.8 if abs(t - wild_at) < 0.01 else 0.5, 0.4
+
+    scene = Scene(DOOR).play(4, {1: (outside, ANNA)}).finish()
+    assert not scene.visits("ended")[0].entered
+
+
 def test_somebody_first_seen_inside_where_somebody_else_was_hidden_has_not_entered() -> None:
     second = hidden(ENTERS, 0, 2.2)
     scene = Scene(DOOR).play(4, {1: (hidden(ENTERS, 1.2, 9), ANNA), 2: (second, BERTA)}).finish()

@@ -72,13 +72,13 @@ def assert_promises(said: Sequence[Visit]) -> None:
 
 
 @given(st.sampled_from(CAMERAS), scripts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_every_visit_is_new_once_and_ends_once_whatever_happens(camera: CameraConfig, script: list[tuple]) -> None:  # type: ignore[type-arg]
     assert_promises(play(camera, script))
 
 
 @given(st.sampled_from(CAMERAS), scripts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 def test_and_also_at_ten_frames_a_second(camera: CameraConfig, script: list[tuple]) -> None:  # type: ignore[type-arg]
     assert_promises(play(camera, [part for item in script for part in [item] * 5], step_s=0.1))
 
@@ -90,7 +90,7 @@ standing = st.tuples(st.just("see"), st.just(0), st.dictionaries(st.integers(1, 
 @given(
     st.sampled_from(CAMERAS), st.lists(st.tuples(st.one_of(standing, late_readings), st.integers(1, 45)), max_size=8)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_and_also_where_people_stand_and_tracks_are_mixed_up(
     camera: CameraConfig,
     script: list[tuple[tuple, int]],  # type: ignore[type-arg]
@@ -99,18 +99,18 @@ def test_and_also_where_people_stand_and_tracks_are_mixed_up(
 
 
 walk = st.lists(
-    st.tuples(st.sampled_from([0.45, 0.5, 0.55, 0.65, 0.7, 0.8]), st.integers(4, 20)), min_size=1, max_size=8
+    st.tuples(st.sampled_from([0.45, 0.5, 0.55, 0.65, 0.7, 0.8]), st.integers(10, 25)), min_size=1, max_size=6
 )
 
 
 @given(walk, st.lists(st.integers(0, 150), max_size=4), st.integers(0, 10))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_one_person_who_comes_and_goes_is_one_visit_however_the_track_breaks(
     stops: list[tuple[float, int]], breaks: list[int], hidden_frames: int
 ) -> None:
     way = []
     for (here, _), (there, steps) in pairwise([(0.3, 0), *stops]):
-        way += [(0.5, here + (there - here) * i / steps, 0.4) for i in range(1, steps + 1)]
+        way += [(0.5, here + (there - here) * min(i / steps, 1), 0.4) for i in range(1, steps + 3)]
     script: list[tuple] = []  # type: ignore[type-arg]
     for number, place in enumerate(way):
         track_id = 1 + sum(1 for at in breaks if number >= at)
