@@ -65,6 +65,7 @@ def write_clip(
         assert isinstance(stream, av.VideoStream)
         if times_ms is not None:
             stream.codec_context.time_base = MILLISECOND
+        stream.codec_context.thread_count = 1  # the same bytes however many cores there are
         stream.pix_fmt = pixels
         stream.width, stream.height = 160, 120
         times = iter(times_ms) if times_ms is not None else None
@@ -84,13 +85,27 @@ def write_clip(
 
 def write_size_change(path: Path, sizes: Iterable[tuple[int, int]], frames_each: int = 10, fps: int = 10) -> Path:
     """An MPEG-TS whose (width, height) changes after every `frames_each` frames, as when a camera is set anew."""
-    parts = []
-    for number, (width, height) in enumerate(sizes):
-        part = path.with_name(f"{path.stem}-part{number}.ts")
-        start_ms = number * frames_each * 1000 // fps
-        times_ms = [start_ms + index * 1000 // fps for index in range(frames_each)]
-        parts.append(write_clip(part, moving_square(frames_each, width, height), fps=fps, times_ms=times_ms))
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    number = 0
+    with av.open(str(path), "w", format="mpegts") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        container.start_encoding()
+        for width, height in sizes:
+            encoder = av.CodecContext.create("libx264", "w")
+            assert isinstance(encoder, av.VideoCodecContext)
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.framerate, encoder.time_base, encoder.thread_count = Fraction(fps), Fraction(1, fps), 1
+            encoder.options = {"crf": "10", "bf": "0", "preset": "ultrafast"}
+            packets = []
+            for image in moving_square(frames_each, width, height):
+                frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+                frame.pts, frame.time_base = number, Fraction(1, fps)
+                packets += encoder.encode(frame)
+                number += 1
+            for packet in [*packets, *encoder.encode(None)]:
+                packet.stream = stream
+                container.mux(packet)
     return path
 
 

@@ -5,6 +5,7 @@ import av.logging
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.stream import VideoStream
 
 _TICK_S = 0.001
 _RESTART_S = 1.0
@@ -14,6 +15,15 @@ _QUARTER_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: 
 def silence_ffmpeg() -> None:
     """Keep FFmpeg's own lines off stderr: they say less than the errors raised here, and may hold a password."""
     av.logging.set_level(None)
+
+
+def use_one_thread(stream: VideoStream) -> None:
+    """Decode without threads: with several, FFmpeg passes half a picture off as a whole one.
+
+    Nothing is lost by it, cameras put a whole picture into one slice; and what is decoded does not depend on how many
+    cores there are.
+    """
+    stream.codec_context.thread_count = 1
 
 
 def picture_size(picture: av.VideoFrame) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
-from vestibule.sources.decoding import Thinning, silence_ffmpeg, to_bgr
+from vestibule.sources.decoding import Thinning, silence_ffmpeg, to_bgr, use_one_thread
 from vestibule.types import Frame
 
 _OPTIONS = {
@@ -115,6 +115,7 @@ class RtspSource:
             problem = _no_connection(error, capture.open_timeout_s, timed_out=timed_out)
         else:
             if container.streams.video:
+                use_one_thread(container.streams.video[0])
                 return container, container.streams.video[0]
             container.close()
         raise SourceError(f"{self._name}: {problem}")

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vestibule.errors import SourceError
-from vestibule.sources.decoding import MediaClock, picture_size, silence_ffmpeg
+from vestibule.sources.decoding import MediaClock, picture_size, silence_ffmpeg, use_one_thread
 
 _DEFAULT_PERIOD_S = 1 / 25
 _NO_FRAMES = "the video holds no frames; record it again or name another file"
@@ -76,7 +76,8 @@ class VideoFile:
                     raise SourceError(self._size_changed(count, picture))
                 time_s = clock.time_s(self._stamp_s(picture))
                 yield time_s, picture
-                count, end_s = count + 1, time_s + self.period_s
+                lasts_s = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
+                count, end_s = count + 1, time_s + max(lasts_s, self.period_s)
             if problem := self._incomplete(count, end_s):
                 raise SourceError(problem)
         finally:
@@ -99,6 +100,9 @@ class VideoFile:
                 return
             if packet is None:
                 return
+            if packet.is_corrupt:  # a part of a picture; some decoders make half a picture of it
+                self._damaged += 1
+                continue
             try:
                 pictures = packet.decode()
             except av.FFmpegError:
@@ -209,6 +213,7 @@ def _video_stream(path: Path, container: InputContainer) -> VideoStream:
         raise SourceError(
             f"{path}: this FFmpeg has no decoder for its video; convert it: ffmpeg -i IN -c:v libx264 OUT.mp4"
         )
+    use_one_thread(streams[0])
     return streams[0]
 
 
