@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from vestibule.classifiers.readings import output_order, to_readings
+from vestibule.classifiers.readings import output_order, to_input, to_readings, wanted_shapes
 from vestibule.errors import ModelError
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import GarmentManifest, model_path
@@ -32,25 +31,37 @@ class LitertClassifier:
             raise ModelError(f"model file {path}: LiteRT cannot load it ({str(error).splitlines()[0]})") from error
         spec, inputs = manifest.input, self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
-        order = output_order([int(o["shape"][-1]) for o in outputs], manifest)
-        shape = inputs[0]["shape"].tolist()
-        if len(inputs) != 1 or shape[1:] != [spec.height, spec.width, 3] or order is None:
+        order = output_order([o["shape"].tolist() for o in outputs], manifest)
+        taken = [(np.dtype(i["dtype"]).name, *i["shape"].tolist()) for i in inputs]
+        # The first axis is the batch: -1 or 1 in the file, whatever `_resize` makes of it.
+        fits = [(one[0], *one[2:]) for one in taken] == [(spec.dtype, spec.height, spec.width, 3)]
+        if not fits or order is None:
             raise ModelError(
-                f"model file {path}: takes {shape} and gives {[o['shape'].tolist() for o in outputs]}; its manifest "
-                f"says (B, {spec.height}, {spec.width}, 3) and (B, 15), (B, {manifest.embedding_size}); export it again"
+                f"model file {path}: takes {taken} and gives {[o['shape'].tolist() for o in outputs]}; "
+                f"{wanted_shapes(manifest)}"
             )
-        self._input, self._dtype = inputs[0]["index"], inputs[0]["dtype"]
+        self._input = inputs[0]["index"]
         self._probs, self._embedding = (outputs[i]["index"] for i in order)
-        self._batch = shape[0]
+        self._batch = taken[0][1]
+        try:
+            self._resize(2)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"model file {path}: takes one crop at a time only ({str(error).splitlines()[0]}); export it with a "
+                "batch axis of no fixed size"
+            ) from error
+
+    def _resize(self, batch: int) -> None:
+        if batch != self._batch:
+            spec = self.manifest.input
+            self._interpreter.resize_tensor_input(self._input, (batch, spec.height, spec.width, 3))
+            self._interpreter.allocate_tensors()
+            self._batch = batch
 
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order."""
-        images: npt.NDArray[np.generic] = batch.images.astype(self._dtype, copy=False)
-        if len(images) != self._batch:
-            self._interpreter.resize_tensor_input(self._input, images.shape)
-            self._interpreter.allocate_tensors()
-            self._batch = len(images)
-        self._interpreter.set_tensor(self._input, images)
+        self._resize(len(batch.images))
+        self._interpreter.set_tensor(self._input, to_input(batch.images, self.manifest.input))
         self._interpreter.invoke()
         probs = self._interpreter.get_tensor(self._probs)
         return to_readings(batch, probs, self._interpreter.get_tensor(self._embedding))

@@ -1,4 +1,4 @@
-"""A network's two outputs become readings, whichever runtime computed them."""
+"""What both runtimes share: how crops are fed, and how a network's two outputs become readings."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.types import CropBatch, Reading
-from vestibule_models.artifact import GarmentManifest
+from vestibule_models.artifact import GarmentManifest, InputSpec
 from vestibule_models.labels import LABELS
+
+
+def to_input(images: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
+    """Scale uint8 (B, h, w, 3) as the manifest says; a network that takes uint8 scales by itself."""
+    if spec.dtype == "uint8":
+        return images
+    return (images.astype(np.float32) - np.asarray(spec.mean, np.float32)) * np.float32(spec.scale)
 
 
 def to_readings(
@@ -27,9 +34,22 @@ def to_readings(
     )
 
 
-def output_order(widths: Sequence[int], manifest: GarmentManifest) -> tuple[int, int] | None:
-    """Return the indices of the `probs` and `embedding` outputs by their widths; None if they do not fit."""
+def output_order(shapes: Sequence[Sequence[int | None]], manifest: GarmentManifest) -> tuple[int, int] | None:
+    """Return the indices of the `probs` and `embedding` outputs by their widths; None if they do not fit.
+
+    Outputs of one width cannot be told apart and do not fit.
+    """
+    widths = [shape[-1] if shape else None for shape in shapes]
     wanted = (len(LABELS), manifest.embedding_size)
-    if sorted(widths) != sorted(wanted):
+    if sorted(map(str, widths)) != sorted(map(str, wanted)) or wanted[0] == wanted[1]:
         return None
     return widths.index(wanted[0]), widths.index(wanted[1])
+
+
+def wanted_shapes(manifest: GarmentManifest) -> str:
+    """Say what a network of this manifest takes and gives, for an error's text."""
+    spec = manifest.input
+    return (
+        f"its manifest says {spec.dtype} (B, {spec.height}, {spec.width}, 3) and two outputs that can be told apart, "
+        f"(B, {len(LABELS)}) and (B, {manifest.embedding_size}); export it again"
+    )

@@ -1,19 +1,23 @@
 """The classifier on TensorFlow, for boxes with a GPU."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from vestibule.classifiers.readings import output_order, to_readings
+from vestibule.classifiers.readings import output_order, to_input, to_readings, wanted_shapes
 from vestibule.errors import ModelError
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import GarmentManifest, model_path
+from vestibule_models.labels import LABELS
 
 
 class TensorflowClassifier:
     """Runs the folder's .keras; crops are padded to the next power of two, so that few graphs are traced.
+
+    Its outputs are told apart by name where it returns a dictionary (`probs`, `embedding`), else by width.
 
     Raises:
         ModelError: the file is no .keras or its inputs and outputs are not those of the manifest.
@@ -27,29 +31,45 @@ class TensorflowClassifier:
         path = model_path(folder, manifest, ".keras")
         try:
             model = keras.models.load_model(path, compile=False)
-        except (ValueError, OSError, TypeError) as error:
+        except (ValueError, OSError, TypeError, KeyError) as error:
             raise ModelError(f"model file {path}: Keras cannot load it ({str(error).splitlines()[0]})") from error
-        outputs = list(model.outputs)
-        order = output_order([int(o.shape[-1]) for o in outputs], manifest)
         spec = manifest.input
-        if tuple(model.inputs[0].shape[1:]) != (spec.height, spec.width, 3) or order is None:
+        inputs = [(tensor.dtype, *tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+        outputs = getattr(model, "output", [])  # a tensor, a list or a dictionary, as the model returns them
+        keys = _keys(outputs, manifest)
+        if inputs != [(spec.dtype, None, spec.height, spec.width, 3)] or keys is None:
             raise ModelError(
-                f"model file {path}: takes {tuple(model.inputs[0].shape)} and gives {[tuple(o.shape) for o in outputs]}; "
-                f"its manifest says (B, {spec.height}, {spec.width}, 3) and (B, 15), (B, {manifest.embedding_size})"
+                f"model file {path}: takes {inputs} and gives {_shapes(outputs)}; {wanted_shapes(manifest)}"
             )
-        self._dtype = spec.dtype
-        self._run = tf.function(lambda images: _in_order(model, images, order))
+        self._run = tf.function(lambda images: _in_order(model, images, keys))
 
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order."""
         count = len(batch.images)
-        padded = np.zeros((1 << (count - 1).bit_length(), *batch.images.shape[1:]), self._dtype)
+        padded = np.zeros((1 << (count - 1).bit_length(), *batch.images.shape[1:]), np.uint8)
         padded[:count] = batch.images
-        probs, embeddings = self._run(tf.constant(padded))
+        probs, embeddings = self._run(tf.constant(to_input(padded, self.manifest.input)))
         return to_readings(batch, probs.numpy()[:count], embeddings.numpy()[:count])
 
 
-def _in_order(model: keras.Model, images: tf.Tensor, order: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+def _shapes(outputs: Any) -> Any:  # noqa: ANN401 - whatever Keras gives
+    """Return the shapes of Keras's outputs in the structure that the model returns."""
+    if isinstance(outputs, dict):
+        return {name: tuple(tensor.shape) for name, tensor in outputs.items()}
+    return [tuple(tensor.shape) for tensor in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+
+def _keys(outputs: Any, manifest: GarmentManifest) -> tuple[str, str] | tuple[int, int] | None:  # noqa: ANN401
+    """Return under which names or indices the model gives `probs` and `embedding`; None if they do not fit."""
+    shapes = _shapes(outputs)
+    if isinstance(shapes, dict):
+        wanted = {"probs": (None, len(LABELS)), "embedding": (None, manifest.embedding_size)}
+        return ("probs", "embedding") if shapes == wanted else None
+    return output_order(shapes, manifest)
+
+
+def _in_order(
+    model: keras.Model, images: tf.Tensor, keys: tuple[str, str] | tuple[int, int]
+) -> tuple[tf.Tensor, tf.Tensor]:
     outputs = model(images, training=False)
-    flat = list(outputs.values()) if isinstance(outputs, dict) else list(outputs)
-    return flat[order[0]], flat[order[1]]
+    return outputs[keys[0]], outputs[keys[1]]
