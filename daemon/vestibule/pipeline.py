@@ -21,7 +21,7 @@ import structlog
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
-from vestibule.sources import Source
+from vestibule.sources import Source, is_file
 from vestibule.stages import Stages
 from vestibule.types import Crop, Frame, Message, Reading, Tracks
 
@@ -169,7 +169,7 @@ class LivePipeline:
         return thread
 
     def _capture_loop(self, camera: CameraConfig) -> None:
-        """Read one camera for ever; a file ends. Failures are logged, waited out and tried again."""
+        """Read one camera for ever; a file ends. A camera's failures are logged, waited out and tried again."""
         wait_s = self._capture.retry_initial_s
         while not self.stop.is_set():
             try:
@@ -180,6 +180,9 @@ class LivePipeline:
                     self.counts["frames"] += 1
                     self.counts["frames_dropped"] += self._slots.put(frame)
             except SourceError as error:
+                if is_file(camera):
+                    log.error("source ended", camera=camera.id, error=str(error))  # noqa: TRY400 - the line says it all
+                    return
                 if not self.stop.is_set():
                     log.warning("source failed", camera=camera.id, error=str(error), retry_s=round(wait_s, 1))
             else:

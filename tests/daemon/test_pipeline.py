@@ -221,6 +221,26 @@ def test_a_camera_that_fails_is_tried_again_and_the_other_goes_on() -> None:
     assert all(script.closed.is_set() for script in opened)
 
 
+def test_a_file_that_turns_out_damaged_is_not_played_again() -> None:
+    plays = Counter[str]()
+
+    def torn() -> Iterator[Frame]:
+        plays["file"] += 1
+        yield from frames(1, camera="file")
+        raise SourceError("clip.mp4: cut short")
+
+    sink, camera = Collector(), CameraConfig(id="file", source="clip.mp4")
+    pipeline = LivePipeline(
+        stages=stages_for(camera),
+        cameras=(camera,),
+        capture=CAPTURE,
+        open_camera=lambda _: Script(torn),
+        sinks=[sink],
+    )
+    assert run_to_the_end(pipeline) == []
+    assert plays["file"] == 1
+
+
 def test_a_stage_that_fails_ends_the_daemon_with_its_error() -> None:
     class Broken(ToyDetector):
         def detect(self, frame: Frame) -> Detections:

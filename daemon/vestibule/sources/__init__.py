@@ -12,7 +12,7 @@ from vestibule.sources.rtsp import RtspSource, redacted
 from vestibule.sources.usb import UsbSource
 from vestibule.types import Frame
 
-__all__ = ["ReplaySource", "Source", "open_source"]
+__all__ = ["ReplaySource", "Source", "is_file", "open_source"]
 
 
 class Source(Protocol):
@@ -53,6 +53,11 @@ def open_source(camera: CameraConfig, capture: CaptureConfig, clock: Callable[[]
             return PacedSource(camera, capture, clock)
         case _:
             assert_never(kind)
+
+
+def is_file(camera: CameraConfig) -> bool:
+    """Whether the source is recorded video, which ends, and which trying again would only play again."""
+    return _kind(camera) == "file"
 
 
 def _kind(camera: CameraConfig) -> Literal["rtsp", "usb", "file"]:
