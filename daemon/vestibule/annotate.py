@@ -1,6 +1,7 @@
 """The annotated video: what the pipeline saw, drawn on the recording."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ _SMALL_PX = 960
 """Pictures narrower than this are doubled, so that the labels stay readable."""
 _BANNER_S = 3.0
 _TIME_BASE = Fraction(1, 90_000)
+_CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 # BGR. Blue: seen, being read; green: garments settled; orange: an alert was sent; grey: staff, or no visit.
 _GREY, _BLUE, _GREEN, _ORANGE, _WHITE = (150, 150, 150), (220, 140, 40), (90, 170, 40), (20, 120, 245), (255, 255, 255)
@@ -31,23 +33,31 @@ class Annotator:
     """Draws boxes, track ids, garments, the entrance line, zones and alerts, and encodes H.264.
 
     Args:
-        path: the video to write; its ending names the container (.mp4, .mkv).
+        path: the video to write; its ending names the container (.mp4, .mov, .mkv).
         camera: whose line and zones are drawn.
 
     Raises:
-        SinkError: the file cannot be written.
+        SinkError: the file cannot be written, or its ending is none of these.
     """
 
     def __init__(self, path: Path, camera: CameraConfig) -> None:
         self._path, self._camera = path, camera
         self._stream: av.VideoStream | None = None
         self._first_s = 0.0
+        self._last_pts = -1
         self._banner: tuple[str, float] = ("", 0.0)
         self._alerted: set[str] = set()
+        container = _CONTAINERS.get(path.suffix.lower())
+        if container is None:
+            raise SinkError(f"annotated video {path}: ends in none of {', '.join(_CONTAINERS)}; name an .mp4")
         try:
-            self._container = av.open(str(path), "w")
-        except (OSError, ValueError) as error:
-            raise SinkError(f"annotated video {path}: cannot be written ({error}); name a writable .mp4") from error
+            # Opened here and not by FFmpeg: faults show at once, and PyAV crashes where its own file fills the disk.
+            self._file = path.open("wb")
+        except OSError as error:
+            raise SinkError(
+                f"annotated video {path}: cannot be written ({error.strerror}); name a writable .mp4"
+            ) from error
+        self._container = av.open(self._file, "w", format=container)
 
     def draw(
         self, frame: Frame, tracks: Tracks, visits: Sequence[Visit | None], alerts: Sequence[tuple[str, str]]
@@ -105,16 +115,18 @@ class Annotator:
                 self._stream = self._container.add_stream(
                     "libx264", rate=30, options={"crf": "23", "preset": "veryfast"}
                 )
-                self._stream.width, self._stream.height = canvas.shape[1] & ~1, canvas.shape[0] & ~1
+                self._stream.width, self._stream.height = (max(2, side & ~1) for side in canvas.shape[1::-1])
                 self._stream.pix_fmt = "yuv420p"
                 self._stream.codec_context.time_base = self._stream.time_base = _TIME_BASE
             wanted = (self._stream.width, self._stream.height)
             if canvas.shape[1::-1] != wanted:
                 canvas = np.asarray(cv2.resize(canvas, wanted), np.uint8)
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas), format="bgr24")
-            picture.pts, picture.time_base = round((at_s - self._first_s) / _TIME_BASE), _TIME_BASE
+            # Strictly rising, as the container wants it, also where a clock stands still or is set back.
+            self._last_pts = max(self._last_pts + 1, round((at_s - self._first_s) / _TIME_BASE))
+            picture.pts, picture.time_base = self._last_pts, _TIME_BASE
             self._container.mux(self._stream.encode(picture))
-        except OSError as error:
+        except (OSError, av.FFmpegError) as error:
             raise SinkError(f"annotated video {self._path}: cannot be written ({error})") from error
 
     def __enter__(self) -> Self:
@@ -123,13 +135,18 @@ class Annotator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush the encoder and close the file, whatever happened."""
+        """Flush the encoder and close the file, whatever happened; a video without a frame is removed."""
         try:
-            if self._stream is not None:
-                self._container.mux(self._stream.encode(None))
-            self._container.close()
-        except OSError as fault:
-            raise SinkError(f"annotated video {self._path}: cannot be written ({fault})") from fault
+            with ExitStack() as stack:
+                stack.callback(self._file.close)
+                stack.callback(self._container.close)
+                if self._stream is not None:
+                    self._container.mux(self._stream.encode(None))
+        except (OSError, av.FFmpegError) as fault:
+            if error is None:  # else what went wrong first is the better news
+                raise SinkError(f"annotated video {self._path}: cannot be written ({fault})") from fault
+        if self._stream is None:
+            self._path.unlink(missing_ok=True)
 
 
 def _label(canvas: Image, text: str, at: tuple[int, int], colour: Colour) -> None:
