@@ -95,7 +95,7 @@ class Trainer:
         self._optimisers = tuple(keras.optimizers.AdamW(0.0, weight_decay=1e-3) for _ in self._groups)
         for optimiser, variables in zip(self._optimisers, self._groups, strict=True):
             optimiser.build(variables)
-        self._average = [np.array(v) for v in self.network.variables]
+        self._average = [v.numpy().copy() for v in self.network.variables]
         self._loss = DetectionLoss(SPEC, person_mobilenet.STRIDES)
         self._update = tf.function(self._one_step)
         self._sums, self._since = np.zeros(3), time.monotonic()
@@ -117,12 +117,12 @@ class Trainer:
         """Take one step; print the loss now and then."""
         for optimiser, peak in zip(self._optimisers, (_HEAD_RATE, _BACKBONE_RATE), strict=True):
             optimiser.learning_rate.assign(peak * rate(self.step, self._steps))
-        parts = np.asarray(self._update(images, targets))
+        parts = self._update(images, targets).numpy()
         if not np.isfinite(parts).all():
             raise FloatingPointError(f"the loss became {parts.tolist()} at step {self.step}; resume with other --seed")
         decay = min(_AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         for kept, variable in zip(self._average, self.network.variables, strict=True):
-            np.add(kept, (1 - decay) * (np.asarray(variable) - kept), out=kept)
+            np.add(kept, (1 - decay) * (variable.numpy() - kept), out=kept)
         self.step += 1
         self._sums += parts
         if self.step % _REPORT_EVERY_STEPS == 0:
@@ -133,7 +133,7 @@ class Trainer:
 
     def _state(self) -> list[npt.NDArray[np.float32]]:
         moments = [variable for optimiser in self._optimisers for variable in optimiser.variables]
-        return [np.asarray(v) for v in [*self.network.variables, *moments]] + self._average
+        return [v.numpy() for v in [*self.network.variables, *moments]] + self._average
 
     def save(self) -> None:
         """Write the checkpoint; a crash leaves the one before."""
