@@ -95,8 +95,8 @@ class Cropper:
         return image[top : max(bottom, top + 1), left : max(right, left + 1)]
 
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Turn a BGR cut-out into the classifier's picture: shrunk by area means, as its training photos were."""
-        fitted, _ = letterbox(image, self._spec, area_below_scale=1.0)
+        """Turn a BGR cut-out into the classifier's picture."""
+        fitted, _ = letterbox(image, self._spec)
         return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB), np.uint8) if self._spec.colour == "rgb" else fitted
 
 

@@ -46,14 +46,12 @@ class Placement:
         return np.asarray(np.clip((boxes_xyxy - offset) / scale, np.float32(0), limit), np.float32)
 
 
-def letterbox(image: Bytes, spec: InputSpec, *, area_below_scale: float = _AREA_BELOW_SCALE) -> tuple[Bytes, Placement]:
+def letterbox(image: Bytes, spec: InputSpec) -> tuple[Bytes, Placement]:
     """Fit a picture into the network's input without changing its aspect.
 
     Args:
         image: uint8 (H, W, 3), any size from 1x1; the order of its channels is kept.
         spec: the network's input.
-        area_below_scale: shrinking by more than this averages areas (exact, slower), else bilinear sampling; a
-            network wants the one that it was trained with.
 
     Returns:
         uint8 (height, width, 3) and where the picture lies in it.
@@ -62,7 +60,7 @@ def letterbox(image: Bytes, spec: InputSpec, *, area_below_scale: float = _AREA_
     scale = min(spec.height / height, spec.width / width)
     inner_height = min(spec.height, max(1, round(height * scale)))
     inner_width = min(spec.width, max(1, round(width * scale)))
-    how = cv2.INTER_AREA if scale < area_below_scale else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
     resized = cv2.resize(image, (inner_width, inner_height), interpolation=how)
     centred = spec.resize == "letterbox-centre"
     left = (spec.width - inner_width) // 2 if centred else 0
