@@ -96,6 +96,18 @@ def test_a_ghost_of_a_single_frame_gets_no_id_and_uses_none_up() -> None:
     assert feed(tracker, *still(0.4, 0.3, person(50))) == [[1], [1], [1]]
 
 
+def test_a_ghost_that_flickers_gets_no_id() -> None:
+    boxes: list[list[Box]] = [[person(300)] if n % 2 else [] for n in range(30)]
+    assert feed(new(), *(detections(found, n / FPS) for n, found in enumerate(boxes))) == [[]] * 30
+
+
+def test_somebody_who_appears_too_far_off_is_somebody_else() -> None:
+    """Some overlap, but less than match_iou."""
+    tracker = new(match_iou=0.3)
+    feed(tracker, *still(0.0, 0.5, person(100)))
+    assert feed(tracker, *still(0.5, 0.3, person(140))) == [[], [2], [2]]
+
+
 def test_an_id_survives_gaps_shorter_than_lost_s() -> None:
     tracker = new(lost_s=1.5)
     feed(tracker, *still(0.0, 1.0, person(100)))
