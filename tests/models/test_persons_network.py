@@ -66,6 +66,7 @@ def test_a_new_network_believes_in_few_people(network: keras.Model) -> None:
     assert float(np.median(scored[..., 4])) < 0.1
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras saves weights the old way
 def test_the_backbone_takes_over_weights_and_folds_batch_norms(tmp_path: Path, network: keras.Model) -> None:
     donor = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(SPEC.height, SPEC.width, 3))
     rng = np.random.default_rng(3)

@@ -1,0 +1,79 @@
+"""Measuring person detectors; the one that ships."""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vestibule_models import evaluate_persons
+from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest, load_manifest, model_path
+from vestibule_models.persons_metrics import figures
+from vestibule_models.persons_sources import Photo
+
+SHIPPED = ZOO / "person-mobilenet"
+DATA = os.environ.get("VESTIBULE_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="VESTIBULE_DATA is not set: no labelled frames to measure on")
+
+
+def photo(people: list[list[float]], ignore: list[list[float]] | None = None) -> Photo:
+    return Photo(
+        name="a",
+        source="ccp",
+        image=np.zeros((200, 100, 3), np.uint8),
+        people=np.array(people, np.float32).reshape(-1, 4),
+        ignore=np.array(ignore or [], np.float32).reshape(-1, 4),
+    )
+
+
+def test_small_people_count_neither_way() -> None:
+    changed = evaluate_persons.large_only(photo([[0, 0, 20, 100], [50, 0, 55, 19]], [[90, 0, 99, 9]]))
+    assert changed.people.tolist() == [[0, 0, 20, 100]]
+    assert changed.ignore.tolist() == [[90, 0, 99, 9], [50, 0, 55, 19]]
+
+
+def test_passers_by_count_neither_way() -> None:
+    changed = evaluate_persons.alone(photo([[0, 0, 20, 30], [30, 0, 90, 190]]))
+    assert changed.people.tolist() == [[30, 0, 90, 190]]
+    assert changed.ignore.tolist() == [[0, 0, 100, 200]]
+
+
+def test_the_baseline_runs_on_any_picture() -> None:
+    for height, width in ((360, 640), (50, 300), (400, 100)):
+        boxes, scores = evaluate_persons.find_with_hog(np.zeros((height, width, 3), np.uint8))
+        assert boxes.shape == (0, 4)
+        assert scores.shape == (0,)
+
+
+def test_the_shipped_detector_is_small_whole_and_takes_pixels() -> None:
+    manifest = load_manifest(SHIPPED)
+    assert isinstance(manifest, DetectorManifest)
+    assert model_path(SHIPPED, manifest, ".tflite").stat().st_size < 12 << 20
+    assert manifest.input.dtype == "uint8"
+    assert (SHIPPED / "MODEL_CARD.md").is_file()
+
+
+def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="manifest"):
+        evaluate_persons.network_of(tmp_path)
+
+
+@needs_data
+def test_the_shipped_detector_finds_people_in_real_frames() -> None:
+    frames = evaluate_persons.labelled_frames(Path(DATA or "") / "clips" / "real")
+    assert len(frames) == 35
+    found = figures(evaluate_persons.compare(evaluate_persons.network_of(SHIPPED), frames))
+    assert found.people == 32
+    assert found.recall_at_p90 >= 0.75
+    assert found.ap50 >= 0.9
+
+
+@needs_data
+def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    evaluate_persons.configure(parser)
+    assert evaluate_persons.run(parser.parse_args(["--data", DATA or "", "--no-photos", "--no-hog"])) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()]
+    assert [row[1].strip() for row in rows] == ["detector", "---", "person-mobilenet"]
+    assert {len(row) for row in rows} == {8}
