@@ -107,6 +107,7 @@ def replay(
         SinkError: the events or the video cannot be written, or the broker does not take them.
     """
     camera = choose_camera(settings, options.camera_id)
+    _spare_recordings(options)
     for file in options.files:
         ReplaySource(file, camera.id, options.start_s).close()
     summary, faults = Summary(), []
@@ -186,6 +187,13 @@ class _Run:
             tick()
 
         return observe
+
+
+def _spare_recordings(options: ReplayOptions) -> None:
+    recordings = {file.resolve() for file in options.files}
+    for name, path in (("--out", options.out), ("--annotate", options.annotate)):
+        if path is not None and path.resolve() in recordings:
+            raise SinkError(f"{name} {path}: is the recording itself and would be overwritten; name another file")
 
 
 def _open_sinks(settings: Settings, options: ReplayOptions, stack: ExitStack) -> list[Sink]:

@@ -145,3 +145,11 @@ def test_times_of_the_events_never_go_back(dress: Path, tmp_path: Path) -> None:
     run(files=(dress, dress), out=tmp_path / "events.jsonl")
     times = [line["at_s"] for line in events(tmp_path / "events.jsonl")]
     assert all(a <= b for a, b in pairwise(times))
+
+
+@pytest.mark.parametrize("option", ["out", "annotate"])
+def test_the_recording_is_never_overwritten(dress: Path, option: str) -> None:
+    before = dress.read_bytes()
+    with pytest.raises(SinkError, match="is the recording itself"):
+        run(files=(dress,), **{option: dress.parent / "." / dress.name})
+    assert dress.read_bytes() == before
