@@ -102,7 +102,7 @@ def place(sprite: Image, rng: np.random.Generator) -> Image:
         y, x = int(rng.integers(0, full_h)), int(rng.integers(0, full_w))
         room[y : y + int(rng.integers(5, full_h)), x : x + int(rng.integers(3, full_w))] = rng.uniform(0, 255, 3)
     room *= np.linspace(rng.uniform(0.7, 1.1), rng.uniform(0.7, 1.1), full_w, dtype=np.float32)[None, :, None]
-    room = cv2.GaussianBlur(room, (0, 0), rng.uniform(0.5, 3)) + rng.normal(0, 4, room.shape).astype(np.float32)
+    room = cv2.GaussianBlur(room, (0, 0), rng.uniform(0.5, 3)) + rng.normal(0, 4, (full_h, full_w, 3))
     cover = sprite[:, :, 3:].astype(np.float32) / 255
     part = room[pad_y : pad_y + height, pad_x : pad_x + width]
     part[:] = part * (1 - cover) + sprite[:, :, :3] * cover

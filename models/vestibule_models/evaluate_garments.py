@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import ArtifactError, Thresholds
 from vestibule_models.calibration import average_precision, bootstrap_map, wilson
-from vestibule_models.dataset import STREET, Example, read_image, read_photos
+from vestibule_models.dataset import STREET, Example, read_image, read_photos, read_sprites
+from vestibule_models.evaluate_reid import measure_reid, read_rendered
 from vestibule_models.labels import LABELS
 from vestibule_models.litert_runner import LiteRTRunner
 
@@ -25,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and photos/")
     parser.add_argument("--model", type=Path, required=True, help="model folder")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument("--clip", type=Path, action="append", default=[], help="with NAME.truth.json beside it")
+    parser.add_argument("--sprites", type=Path, help="rendered people; those of split `demo` are read")
+    parser.add_argument("--avatars", type=Path, help="garments.csv of the rendered people; needed with --sprites")
     parser.add_argument("--json", type=Path, help="write the figures here too")
 
 
@@ -34,13 +38,19 @@ def run(args: argparse.Namespace) -> int:
     examples = [example for example in read_photos(args.data) if example.split == args.split]
     if not any(example.source == STREET for example in examples):
         raise ArtifactError(f"{args.data} has no {STREET!r} photos of split {args.split!r}")
-    figures = {}
+    figures: dict[str, Any] = {}
     for source in sorted({example.source for example in examples}):
         chosen = [example for example in examples if example.source == source]
         probs = runner.run_all([read_image(example.path) for example in chosen]).probs
         figures[source] = measure(chosen, probs, runner.manifest.thresholds)
-    for source, figure in figures.items():
-        print(table(source, figure))  # noqa: T201 - the command's answer
+        print(table(source, figures[source]), flush=True)  # noqa: T201 - the command's answer
+    for clip in args.clip:
+        figures[clip.name] = measure_reid(runner, clip)
+        print(clip.name, json.dumps(figures[clip.name]), flush=True)  # noqa: T201
+    if args.sprites and args.avatars:
+        demo = [example for example in read_sprites(args.sprites, args.avatars) if example.split == "demo"]
+        figures["rendered"] = read_rendered(runner, demo)
+        print("rendered", json.dumps(figures["rendered"], indent=1))  # noqa: T201
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 VIEWS = 3
 """Pictures made of each street photo: another box, another distance."""
-MAX_PHOTOS, MAX_SPRITES = 400, 800
+MAX_PHOTOS, MAX_SPRITES = 300, 500
 """How many the embedding's projection is fitted on; more changes little."""
 FALSE_MATCHES = 0.05
 """Share of pairs of two people that may look like one."""

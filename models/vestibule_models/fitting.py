@@ -29,9 +29,10 @@ class Fit:
         model: changed in place; its output `probs` is trained.
         total_steps: over all epochs.
         checkpoint: .npz file; where it exists, training continues from it.
+        rate: factor on the learning rates.
     """
 
-    def __init__(self, model: keras.Model, *, total_steps: int, checkpoint: Path) -> None:
+    def __init__(self, model: keras.Model, *, total_steps: int, checkpoint: Path, rate: float = 1.0) -> None:
         self._model = model
         self._checkpoint = checkpoint
         layers = [layer for layer in model.layers if not layer.name.startswith(FROZEN)]
@@ -40,7 +41,10 @@ class Fit:
         learned = [layer for layer in layers if layer.trainable]
         head = [variable for layer in learned if layer.name == "probs" for variable in layer.trainable_variables]
         body = [variable for layer in learned if layer.name != "probs" for variable in layer.trainable_variables]
-        self._parts = [(_optimizer(BODY_RATE, total_steps), body), (_optimizer(HEAD_RATE, total_steps), head)]
+        self._parts = [
+            (_optimizer(rate * BODY_RATE, total_steps), body),
+            (_optimizer(rate * HEAD_RATE, total_steps), head),
+        ]
         for optimizer, variables in self._parts:
             optimizer.build(variables)
         self.epochs_done = 0

@@ -2,7 +2,8 @@
 
 Everything is written under `--out` after each epoch; the same command continues what was cut off. The parts: `fold0`,
 `fold1`, ... learn from all but one fold of the street photos (train and val) and answer for that fold, which gives
-out-of-fold predictions; `final` learns from all of them. Test rows are never read.
+out-of-fold predictions; `final` is the mean of the folds' networks, taught a little more with all of them. Test rows
+are never read.
 """
 
 import argparse
@@ -32,6 +33,9 @@ from vestibule_models.torch_weights import load_torch_weights
 
 if TYPE_CHECKING:
     import keras
+
+FINAL_RATE = 0.3
+"""Of the learning rate, for the final network, which starts near its goal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--final-epochs", type=int, default=1, help="of the final network, after the mean (1)")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--part", default="all", help="all (default), fold0, fold1, ... or final")
 
@@ -94,34 +99,85 @@ def run(args: argparse.Namespace) -> int:
             catalogue=catalogue,
             rendered=rendered,
         )
-        asked = [example for example, out in zip(street, held_out, strict=True) if out]
-        _train_part(args, part, mixture, asked, seed=args.seed * 100 + number)
+        training = _Training(args=args, part=part, mixture=mixture, seed=args.seed * 100 + number)
+        if part == "final":
+            training.run(from_folds(args.out, args.folds), epochs=args.final_epochs, rate=FINAL_RATE)
+        else:
+            model = training.run(_from_imagenet(args.weights), epochs=args.epochs, rate=1.0)
+            asked = [example for example, out in zip(street, held_out, strict=True) if out]
+            names = [example.path.name for example in asked]
+            np.savez(training.folder / "out_of_fold.npz", files=names, probs=predict(model, asked))
     return 0
 
 
-def _train_part(args: argparse.Namespace, part: str, mixture: Mixture, asked: Sequence[Example], *, seed: int) -> None:
-    """Train one network into `out/part/`; then answer for the pictures it has not seen, if any."""
-    folder = args.out / part
-    folder.mkdir(parents=True, exist_ok=True)
-    import keras  # noqa: PLC0415 - TensorFlow is paid for only when training
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Training:
+    """The training of one part, in `out/part/`."""
 
-    from vestibule_models.fitting import Fit  # noqa: PLC0415 - see above
+    args: argparse.Namespace
+    part: str
+    mixture: Mixture
+    seed: int
 
-    keras.utils.set_random_seed(seed)
+    @property
+    def folder(self) -> Path:
+        return Path(self.args.out) / self.part
+
+    def run(self, model: "keras.Model", *, epochs: int, rate: float) -> "keras.Model":
+        """Train for all epochs that are not done yet, save the averaged weights, return the model."""
+        import keras  # noqa: PLC0415 - TensorFlow is paid for only when training
+
+        from vestibule_models.fitting import Fit  # noqa: PLC0415 - see above
+
+        keras.utils.set_random_seed(self.seed)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        steps = len(self.mixture.epoch(np.random.default_rng((self.seed, 0)))) // self.args.batch
+        fit = Fit(model, total_steps=steps * epochs, rate=rate, checkpoint=self.folder / "state.npz")
+        for epoch in range(fit.epochs_done, epochs):
+            rng = np.random.default_rng((self.seed, epoch))
+            drawn = batches(self.mixture.epoch(rng), self.args.batch, rng)
+            loss = fit.run_epoch(drawn, report=self._report(epoch, steps))
+            print(f"{self.part}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}", flush=True)  # noqa: T201 - progress
+        if epochs:
+            fit.use_average()
+        model.save_weights(self.folder / "garments.weights.h5")
+        return model
+
+    def _report(self, epoch: int, steps: int) -> Callable[[int, float], None]:
+        def report(step: int, loss: float) -> None:
+            if step % 10 == 0:
+                text = f"{self.part}: epoch {epoch + 1}, step {step} of {steps}, loss {loss:.4f}"
+                print(text, file=sys.stderr, flush=True)  # noqa: T201 - progress
+
+        return report
+
+
+def from_folds(out: Path, folds: int) -> "keras.Model":
+    """Return a network whose weights are the mean of the folds' networks (model soups, Wortsman et al. 2022).
+
+    They started from the same weights and learnt most of the same photos, so that their mean is as good as any of
+    them, and it knows all photos.
+
+    Raises:
+        ArtifactError: a fold's weights are missing.
+    """
+    total: list[NDArray[np.float32]] = []
     model = efficientnet_lite.build()
-    efficientnet_lite.load_body(model, load_torch_weights(args.weights))
-    rng = np.random.default_rng((seed, 0))
-    steps = len(mixture.epoch(rng)) // args.batch
-    fit = Fit(model, total_steps=steps * args.epochs, checkpoint=folder / "state.npz")
-    for epoch in range(fit.epochs_done, args.epochs):
-        rng = np.random.default_rng((seed, epoch))
-        loss = fit.run_epoch(batches(mixture.epoch(rng), args.batch, rng), report=_report(part, epoch, steps))
-        print(f"{part}: epoch {epoch + 1} of {args.epochs}, loss {loss:.4f}", flush=True)  # noqa: T201 - progress
-    fit.use_average()
-    model.save_weights(folder / "garments.weights.h5")
-    if asked:
-        probs = predict(model, asked)
-        np.savez(folder / "out_of_fold.npz", files=[example.path.name for example in asked], probs=probs)
+    for fold in range(folds):
+        path = out / f"fold{fold}" / "garments.weights.h5"
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing; the final network starts from the folds: train them first")
+        model.load_weights(path)
+        weights = model.get_weights()
+        total = [a + b for a, b in zip(total, weights, strict=True)] if total else weights
+    model.set_weights([weight / folds for weight in total])
+    return model
+
+
+def _from_imagenet(weights: Path) -> "keras.Model":
+    model = efficientnet_lite.build()
+    efficientnet_lite.load_body(model, load_torch_weights(weights))
+    return model
 
 
 def batches(
@@ -159,11 +215,3 @@ def _rendered(args: argparse.Namespace) -> list[Example]:
     if args.avatars is None:
         raise ArtifactError("--sprites needs --avatars FILE, the garments.csv of the rendered people")
     return [example for example in read_sprites(args.sprites, args.avatars) if example.split == "train"]
-
-
-def _report(part: str, epoch: int, steps: int) -> Callable[[int, float], None]:
-    def report(step: int, loss: float) -> None:
-        if step % 10 == 0:
-            print(f"{part}: epoch {epoch + 1}, step {step} of {steps}, loss {loss:.4f}", file=sys.stderr, flush=True)  # noqa: T201
-
-    return report
