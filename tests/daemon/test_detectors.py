@@ -280,3 +280,12 @@ def test_a_foreign_detector_runs_from_a_small_manifest(tmp_path: Path, file: str
 
 def test_the_helpers_write_what_onnx_readers_read() -> None:
     assert struct.unpack("BB", varint(300)) == (0xAC, 0x02)
+
+
+def test_the_shipped_detector_finds_nobody_in_empty_frames_of_any_size() -> None:
+    detector = build_detector(DetectorConfig())
+    for height, width in ((360, 640), (1080, 1920), (480, 640), (1, 1)):
+        for grey in (0, 114, 255):
+            found = detector.detect(frame(np.full((height, width, 3), grey, np.uint8)))
+            assert found.boxes_xyxy.shape == (0, 4)
+            assert found.scores.dtype == np.float32
