@@ -47,6 +47,8 @@ def aim(scene: Bpy, camera: Camera) -> None:
 def cut_to(scene: Bpy, camera: Camera, low_px: Pixel, high_px: Pixel) -> None:
     """Render only the part of the picture between these corners (x, y from the upper left)."""
     width, height = camera.size_px
+    (x0, y0), (x1, y1) = low_px, high_px
     scene.render.use_border = scene.render.use_crop_to_border = True
-    scene.render.border_min_x, scene.render.border_max_x = low_px[0] / width, high_px[0] / width
-    scene.render.border_min_y, scene.render.border_max_y = 1 - high_px[1] / height, 1 - low_px[1] / height
+    # Blender multiplies these by the size in single precision and drops the fraction: stay clear of whole numbers.
+    scene.render.border_min_x, scene.render.border_max_x = (x0 + 0.25) / width, (x1 + 0.25) / width
+    scene.render.border_min_y, scene.render.border_max_y = 1 - (y1 - 0.25) / height, 1 - (y0 - 0.25) / height

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vestibule_models.render_cuts import parts
@@ -26,6 +26,7 @@ def test_nobody_in_the_picture_means_nothing_to_render() -> None:
     assert parts([(700, 10, 740, 60)], SIZE) == []
 
 
+@settings(deadline=None)
 @given(BOXES)
 def test_parts_hold_every_box_and_never_overlap(boxes: list[tuple[float, float, float, float]]) -> None:
     made = parts(boxes, SIZE)
