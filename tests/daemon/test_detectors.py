@@ -6,18 +6,22 @@ import shutil
 import struct
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from vestibule import demo
 from vestibule.detectors import build_detector
 from vestibule.errors import ModelError
 from vestibule.sections import DetectorConfig
 from vestibule.types import Frame
 from vestibule_models.artifact import DetectorManifest, InputSpec, describe_file, save_manifest
+from vestibule_models.persons_decode import overlaps
 
+DEMO = Path(demo.__file__).parent
 STRIDE, HEIGHT, WIDTH = 16, 64, 96
 SIDE = 40.0
 """Pixels of the boxes that the small networks give to bright cells."""
@@ -289,3 +293,27 @@ def test_the_shipped_detector_finds_nobody_in_empty_frames_of_any_size() -> None
             found = detector.detect(frame(np.full((height, width, 3), grey, np.uint8)))
             assert found.boxes_xyxy.shape == (0, 4)
             assert found.scores.dtype == np.float32
+
+
+def test_the_shipped_detector_finds_the_people_of_the_demo_clip() -> None:
+    """Rendered people, so no measure of how it does in a shop; but what the demo leans on."""
+    truth = json.loads((DEMO / "demo.truth.json").read_text(encoding="utf-8"))
+    detector = build_detector(DetectorConfig())
+    capture = cv2.VideoCapture(str(DEMO / "demo.mp4"))
+    found, wrong = [], 0
+    for number in range(0, truth["frames"], 30):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        image = np.asarray(capture.read()[1], np.uint8)
+        people = [
+            (np.array(box[1:], np.float32), seen)
+            for person in truth["people"]
+            for box, seen in zip(person["boxes"], person["seen"], strict=True)
+            if box[0] == number
+        ]
+        boxes = detector.detect(frame(image)).boxes_xyxy
+        found += [overlaps(box, boxes).max(initial=0) > 0.5 for box, seen in people if seen > 0.8]
+        wrong += sum(all(overlaps(box, one[np.newaxis])[0] < 0.3 for one, _ in people) for box in boxes)
+    capture.release()
+    assert len(found) >= 40
+    assert np.mean(found) >= 0.85
+    assert wrong <= 0.15 * len(found)
