@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 FROZEN = ("stem_", "block0_", "block1_", "block2_", "projection")
 """Edges and colours; learning these too takes a third longer. The embedding's projection is fitted afterwards."""
 BODY_RATE, HEAD_RATE, WEIGHT_DECAY = 3e-4, 1.5e-3, 0.02
-AVERAGE = 0.99
+AVERAGE = 0.97
 """Momentum of the running average of the weights, which is what is kept in the end."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]

@@ -2,7 +2,7 @@
 
 Everything is written under `--out` after each epoch; the same command continues what was cut off. The parts: `fold0`,
 `fold1`, ... learn from all but one fold of the street photos (train and val) and answer for that fold, which gives
-out-of-fold predictions; `final` is the mean of the folds' networks, taught a little more with all of them. Test rows
+out-of-fold predictions; `final` is the mean of the folds' networks, taught more if `--final-epochs` says so. Test rows
 are never read.
 """
 
@@ -74,8 +74,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, predictions and weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--final-epochs", type=int, default=1, help="of the final network, after the mean (1)")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--final-epochs", type=int, default=0, help="of the final network, after the mean (0)")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--part", default="all", help="all (default), fold0, fold1, ... or final")
 
