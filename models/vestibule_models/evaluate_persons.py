@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
         detectors["HOG, 640 wide"] = find_with_hog
     sets = {"labelled frames": labelled_frames(args.data / "clips" / "real")}
     if not args.no_photos:
+        sets["composed clips"] = clip_frames(args.data / "clips")
         photos = load_photos(args.data / "persons-v1", "test")
         sets["photos, everyday"] = [large_only(photo) for photo in photos if photo.source.startswith("coco")]
         sets["photos, street"] = [alone(photo) for photo in photos if photo.source == "ccp" and len(photo.people)]
@@ -177,6 +178,29 @@ def labelled_frames(folder: Path) -> list[Photo]:
                         ignore=np.array(label["ignore"], np.float32).reshape(-1, 4),
                     )
                 )
+        capture.release()
+    return photos
+
+
+def clip_frames(folder: Path, *, apart_s: float = 2.0) -> list[Photo]:
+    """Read frames of the clips that were composed with complete truth, some seconds apart."""
+    photos = []
+    for path in sorted(folder.glob("*.truth.json")):
+        truth = json.loads(path.read_text(encoding="utf-8"))
+        capture = cv2.VideoCapture(str(folder / truth["clip"]))
+        every = max(1, round(truth["fps"] * apart_s))
+        for number in range(truth["frames"]):
+            if not capture.grab():
+                raise FileNotFoundError(2, f"ends before frame {number}", str(folder / truth["clip"]))
+            if number % every:
+                continue
+            image = np.asarray(capture.retrieve()[1], np.uint8)
+            rows = [box[1:] for person in truth["people"] for box in person["boxes"] if box[0] == number]
+            people = np.array(rows, np.float32).reshape(-1, 4)
+            nobody = np.zeros((0, 4), np.float32)
+            photos.append(
+                Photo(name=f"{path.stem}_{number}", source=path.stem, image=image, people=people, ignore=nobody)
+            )
         capture.release()
     return photos
 

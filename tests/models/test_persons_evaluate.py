@@ -1,9 +1,11 @@
 """Measuring person detectors; the one that ships."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,3 +79,20 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines()]
     assert [row[1].strip() for row in rows] == ["detector", "---", "person-mobilenet"]
     assert {len(row) for row in rows} == {8}
+
+
+def test_frames_of_a_clip_come_with_their_truth(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(str(tmp_path / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for number in range(45):
+        writer.write(np.full((48, 64, 3), 5 * number, np.uint8))
+    writer.release()
+    people = [{"boxes": [[0, 1, 2, 3, 4], [20, 5, 6, 7, 8], [21, 9, 9, 9, 9]]}, {"boxes": [[20, 1, 1, 2, 2]]}]
+    truth = {"clip": "a.mp4", "fps": 10, "frames": 45, "people": people}
+    (tmp_path / "a.truth.json").write_text(json.dumps(truth))
+    frames = evaluate_persons.clip_frames(tmp_path)
+    assert [photo.people.tolist() for photo in frames] == [[[1, 2, 3, 4]], [[5, 6, 7, 8], [1, 1, 2, 2]], []]
+    assert [float(photo.image.mean()) for photo in frames] == pytest.approx([0, 100, 200], abs=6)
+
+    (tmp_path / "a.truth.json").write_text(json.dumps({**truth, "frames": 100}))
+    with pytest.raises(FileNotFoundError, match="ends before frame 45"):
+        evaluate_persons.clip_frames(tmp_path)
