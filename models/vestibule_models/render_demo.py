@@ -128,7 +128,7 @@ DEMO = Scene(
             name="suit",
             avatar="White_M_1_Busi",
             role="customer",
-            start_s=23.4,
+            start_s=25.9,
             stops=(
                 *PAVEMENT,
                 Stop(x_m=-1.1, y_m=6.5),
