@@ -65,6 +65,9 @@ def lay_over(room: Picture, people: npt.NDArray[np.uint8], cut: list[int]) -> Pi
 def pictures(scene: Scene, folder: Path) -> Iterator[npt.NDArray[np.uint8]]:
     """The finished frames of a scene rendered into `folder`: uint8 (H, W, 3) BGR."""
     room = _read(folder / "room.png", cv2.IMREAD_COLOR).astype(np.float32)
+    if scene.smooth:
+        smoothed = cv2.fastNlMeansDenoisingColored(room.astype(np.uint8), None, scene.smooth, scene.smooth)
+        room = smoothed.astype(np.float32)
     floor = _read(folder / "floor.png", cv2.IMREAD_UNCHANGED)[..., 3:].astype(np.float32) / 255
     points = floor_points(scene.camera)
     chance = np.random.default_rng(scene.seed)

@@ -23,6 +23,7 @@ LINE = Scene(
     camera=DEMO.camera,
     line_m=((-1.9, 5.0), (2.0, 5.0)),
     inside_m=(0.0, 3.5),
+    people_samples=10,
     crf=26,
     people=(
         _customer(
@@ -32,7 +33,7 @@ LINE = Scene(
             *IN,
             Stop(x_m=-1.1, y_m=6.4),
             Stop(x_m=-1.5, y_m=5.12),
-            Stop(x_m=1.7, y_m=5.1, pause_s=2.0, face_deg=90),
+            Stop(x_m=1.7, y_m=5.1, pause_s=9.0, face_deg=90),
         ),
         _customer(
             "turns",
@@ -51,7 +52,7 @@ LINE = Scene(
             *IN,
             Stop(x_m=-1.0, y_m=6.5),
             Stop(x_m=-1.1, y_m=5.0),
-            Stop(x_m=-1.1, y_m=2.2),
+            Stop(x_m=-1.1, y_m=0.4),
         ),
         MANNEQUIN,
     ),
@@ -66,10 +67,17 @@ ALIKE = Scene(
     camera=DEMO.camera,
     line_m=DEMO.line_m,
     inside_m=DEMO.inside_m,
+    people_samples=10,
     crf=26,
     people=(
         _customer(
-            "first", "AIAN_M_1_Busi", -2.0, *IN, Stop(x_m=-1.1, y_m=6.4), Stop(x_m=1.2, y_m=4.4), Stop(x_m=0.9, y_m=1.5)
+            "first",
+            "AIAN_M_1_Busi",
+            -2.0,
+            *IN,
+            Stop(x_m=-1.1, y_m=6.4),
+            Stop(x_m=1.2, y_m=4.4),
+            Stop(x_m=0.786, y_m=0.4),
         ),
         _customer(
             "second",
@@ -78,7 +86,7 @@ ALIKE = Scene(
             *IN,
             Stop(x_m=-1.0, y_m=6.4),
             Stop(x_m=-0.8, y_m=4.2),
-            Stop(x_m=-0.4, y_m=1.5),
+            Stop(x_m=-0.237, y_m=0.4),
         ),
         MANNEQUIN,
     ),
@@ -93,22 +101,33 @@ CROWD = Scene(
     camera=DEMO.camera,
     line_m=DEMO.line_m,
     inside_m=DEMO.inside_m,
+    people_samples=10,
     crf=27,
     people=(
         _customer(
-            "a", "White_M_2_Casual", 0.0, Stop(x_m=1.7, y_m=3.6, pause_s=3.0, face_deg=20), Stop(x_m=1.2, y_m=0.8)
+            "a", "White_M_2_Casual", 0.0, Stop(x_m=1.7, y_m=3.6, pause_s=3.0, face_deg=20), Stop(x_m=1.1, y_m=0.4)
         ),
         _customer(
-            "b", "Black_F_2_Casual", 0.0, Stop(x_m=0.9, y_m=5.0, pause_s=5.0, face_deg=80), Stop(x_m=-1.2, y_m=4.2)
+            "b",
+            "Black_F_2_Casual",
+            0.0,
+            Stop(x_m=0.9, y_m=5.0, pause_s=5.0, face_deg=80),
+            Stop(x_m=-1.2, y_m=4.2, pause_s=9.0),
         ),
         _customer("c", "Asian_M_3_Casual", 0.0, Stop(x_m=-1.4, y_m=4.7, pause_s=9.0, face_deg=175)),
-        _customer("d", "NHPI_M_1_Busi", -1.0, Stop(x_m=-1.1, y_m=7.6), Stop(x_m=-0.7, y_m=5.6), Stop(x_m=0.2, y_m=1.5)),
+        _customer("d", "NHPI_M_1_Busi", -1.0, Stop(x_m=-1.1, y_m=7.6), Stop(x_m=-0.7, y_m=5.6), Stop(x_m=0.3, y_m=0.4)),
         _customer("e", "MENA_F_2_Casual", 0.0, Stop(x_m=0.3, y_m=4.0, pause_s=9.0, face_deg=-50)),
-        _customer("f", "White_F_1_Casual", 0.2, *IN, Stop(x_m=-1.2, y_m=6.5), Stop(x_m=-0.6, y_m=3.4)),
-        _customer("g", "Hispanic_M_3_Casual", 1.6, *IN, Stop(x_m=-0.9, y_m=6.5), Stop(x_m=0.6, y_m=3.2)),
+        _customer("f", "White_F_1_Casual", 0.2, *IN, Stop(x_m=-1.2, y_m=6.5), Stop(x_m=-0.6, y_m=3.4, pause_s=9.0)),
+        _customer("g", "Hispanic_M_3_Casual", 1.6, *IN, Stop(x_m=-0.9, y_m=6.5), Stop(x_m=0.6, y_m=3.2, pause_s=9.0)),
         _customer("h", "AIAN_F_1_Casual", 0.0, Stop(x_m=-0.1, y_m=5.5, pause_s=9.0, face_deg=-100)),
         _customer(
-            "i", "Black_M_1_Casual", 0.0, Stop(x_m=1.3, y_m=2.6), Stop(x_m=-1.3, y_m=3.3), Stop(x_m=-1.1, y_m=8.4)
+            "i",
+            "Black_M_1_Casual",
+            0.0,
+            Stop(x_m=1.3, y_m=2.6),
+            Stop(x_m=-1.3, y_m=3.3),
+            Stop(x_m=-1.1, y_m=7.4),
+            Stop(x_m=-3.6, y_m=8.9),
         ),
         MANNEQUIN,
     ),
@@ -123,9 +142,12 @@ HIDDEN = Scene(
     camera=Camera(at_m=(0.0, -0.4, 2.6), pitch_deg=19, yaw_deg=0, lens_mm=25, size_px=(640, 360)),
     line_m=((-1.9, 2.9), (-1.9, 6.0)),
     inside_m=(0.0, 4.5),
+    people_samples=10,
+    room_samples=64,
+    smooth=3,
     crf=26,
     people=(
-        _customer("hides", "Hispanic_F_1_Casual", 0.0, Stop(x_m=-4.3, y_m=4.9), Stop(x_m=3.9, y_m=4.9)),
+        _customer("hides", "Hispanic_F_1_Casual", 0.0, Stop(x_m=-4.3, y_m=4.9), Stop(x_m=4.9, y_m=4.9)),
         _customer(
             "passes",
             "White_M_3_Casual",
@@ -146,6 +168,9 @@ STEEP = Scene(
     camera=Camera(at_m=(-1.0, 4.1, 3.3), pitch_deg=60, yaw_deg=0, lens_mm=19, size_px=(640, 360)),
     line_m=DEMO.line_m,
     inside_m=DEMO.inside_m,
+    people_samples=10,
+    room_samples=64,
+    smooth=3,
     crf=26,
     people=(
         _customer("one", "Hispanic_F_2_Casual", -1.6, *IN, Stop(x_m=-1.1, y_m=6.4), Stop(x_m=-0.6, y_m=2.0)),

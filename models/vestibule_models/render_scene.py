@@ -75,6 +75,7 @@ class Scene:
         people: everybody.
         people_samples: light paths a pixel of the people.
         room_samples: light paths a pixel of the room.
+        smooth: strength of the smoothing of a room rendered with few light paths; 0: none.
         exposure: of the whole picture, in stops.
         noise: standard deviation of the sensor's noise, of 255.
         crf: x264's quality; more is smaller.
@@ -92,6 +93,7 @@ class Scene:
     people: tuple[Person, ...]
     people_samples: int = 16
     room_samples: int = 256
+    smooth: float = 0.0
     exposure: float = -0.35
     noise: float = 1.6
     crf: int = 25
