@@ -102,7 +102,7 @@ CROWD = Scene(
     line_m=DEMO.line_m,
     inside_m=DEMO.inside_m,
     people_samples=10,
-    crf=27,
+    crf=29,
     people=(
         _customer(
             "a", "White_M_2_Casual", 0.0, Stop(x_m=1.7, y_m=3.6, pause_s=3.0, face_deg=20), Stop(x_m=1.1, y_m=0.4)
