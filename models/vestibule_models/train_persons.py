@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--imagenet", type=Path, required=True, help="MobileNetV2's ImageNet weights (.weights.h5)")
     parser.add_argument("--sprites", type=Path, help="folder of rendered people with index.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint; resumed if there is one")
-    parser.add_argument("--steps", type=int, default=5000, help="batches in all (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=3000, help="batches in all (default %(default)s)")
     parser.add_argument("--batch", type=int, default=16, help="frames of a batch (default %(default)s)")
     parser.add_argument("--seed", type=int, default=20261123, help="of frames and weights (default %(default)s)")
 
