@@ -15,6 +15,7 @@ DEMO = Scene(
     seed=11,
     fps=12,
     seconds=41,
+    room_samples=240,
     camera=Camera(at_m=(0.2, -0.4, 2.6), pitch_deg=20, yaw_deg=0, lens_mm=25, size_px=(640, 360)),
     line_m=((-2.0, 7.0), (-0.2, 7.0)),
     inside_m=(-1.0, 5.0),
