@@ -171,6 +171,7 @@ def train(out: Path, steps: int) -> None:
     assert train_persons.run(parser.parse_args(words)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_training_resumes_where_it_stopped_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path, 1)
