@@ -155,7 +155,7 @@ class DetectorConfig(_Section):
 
     model: Path | None = None
     score_threshold: float | None = Field(default=None, gt=0, lt=1)
-    nms_iou: float = Field(default=0.6, gt=0, lt=1)
+    nms_iou: float = Field(default=0.5, gt=0, lt=1)
     threads: int = Field(default=1, ge=1, le=64)
 
 

@@ -77,7 +77,7 @@ def compare(find: Find, photos: list[Photo]) -> list[Matched]:
     return [match(*find(photo.image), photo.people, photo.ignore) for photo in photos]
 
 
-def network_of(folder: Path, *, nms_iou: float = 0.6) -> Find:
+def network_of(folder: Path, *, nms_iou: float = 0.5) -> Find:
     """Run a model folder as the daemon does: .tflite on LiteRT, .onnx on OpenCV, one thread.
 
     Raises:
