@@ -151,5 +151,5 @@ def test_times_of_the_events_never_go_back(dress: Path, tmp_path: Path) -> None:
 def test_the_recording_is_never_overwritten(dress: Path, option: str) -> None:
     before = dress.read_bytes()
     with pytest.raises(SinkError, match="is the recording itself"):
-        run(files=(dress,), **{option: dress.parent / "." / dress.name})
+        run(Settings(), files=(dress,), **{option: dress.parent / "." / dress.name})
     assert dress.read_bytes() == before
