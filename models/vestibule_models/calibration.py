@@ -69,7 +69,7 @@ def wilson(right: int, count: int) -> Interval:
     z, share = 1.959964, right / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return Interval(value=share, low=float(centre - half), high=float(centre + half))
+    return Interval(value=share, low=max(0.0, float(centre - half)), high=min(1.0, float(centre + half)))
 
 
 def lowest_score(targets: Floats, scores: Floats, precision: float) -> float | None:

@@ -23,7 +23,7 @@ def fit_projection(
     """
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     scaled = (features - mean) / spread
-    basis = np.linalg.eigh(scaled.T @ scaled)[1][:, ::-1][:, : 4 * size]
+    basis = _principal_axes(scaled, 4 * size)
     inner = scaled @ basis
     ids, index = np.unique(people, return_inverse=True)
     means = np.stack([inner[index == i].mean(axis=0) for i in range(len(ids))])
@@ -36,6 +36,15 @@ def fit_projection(
     if kernel.shape[1] < size:
         raise ValueError(f"{len(ids)} people give {kernel.shape[1]} directions, {size} were asked for")
     return kernel, -mean @ kernel
+
+
+def _principal_axes(rows: Floats, count: int) -> Floats:
+    """Return at most `count` principal axes (F, count) of centred rows (N, F), from their smaller product."""
+    if len(rows) >= rows.shape[1]:
+        return np.linalg.eigh(rows.T @ rows)[1][:, ::-1][:, :count]
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:count]
+    return np.asarray(rows.T @ vectors[:, kept] / np.sqrt(values[kept]), np.float64)
 
 
 def distances(
