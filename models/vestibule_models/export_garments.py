@@ -118,7 +118,7 @@ def fit_embedding(
     """Fit the projection on views of street photos and on rendered people seen from several sides, in place."""
     import keras  # noqa: PLC0415 - TensorFlow is paid for only when exporting
 
-    looks = keras.Model(model.inputs, model.get_layer("looks").output)
+    looks = keras.Model(model.input, model.get_layer("looks").output)
     images, people = _views([street[i] for i in rng.permutation(len(street))[:MAX_PHOTOS]], rng)
     for example in [sprites[i] for i in rng.permutation(len(sprites))[:MAX_SPRITES]]:
         images.append(letterbox(place(read_image(example.path), rng), INPUT)[0])
@@ -135,7 +135,7 @@ def operating_point(model: "keras.Model", street: Sequence[Example], rng: np.ran
     import keras  # noqa: PLC0415 - see fit_embedding
 
     images, people = _views(street, rng)
-    embedding = keras.Model(model.inputs, model.get_layer("embedding").output)
+    embedding = keras.Model(model.input, model.get_layer("embedding").output)
     _, index = np.unique(people, return_inverse=True)
     same, different = distances(_in_batches(embedding, images), index)
     distance = float(np.quantile(different, FALSE_MATCHES))
