@@ -22,7 +22,7 @@ Image = npt.NDArray[np.uint8]
 
 HUES = {"Dress": 0, "Blazer": 120, "Jeans": 60}
 """OpenCV hue (0-179) of the rectangle of somebody who wears it."""
-WIDTH, HEIGHT, FPS = 320, 180, 10
+WIDTH, HEIGHT, FPS = 400, 240, 10
 
 _FILES = {"toy.bin": ModelFile(sha256="0" * 64, bytes=1)}
 

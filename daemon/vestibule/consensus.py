@@ -9,23 +9,26 @@ from vestibule.types import Garment, Reading
 from vestibule_models.artifact import Thresholds
 from vestibule_models.labels import LABELS, GarmentLabel
 
-_LEAST_WEIGHT = 0.01
+_LEAST_WEIGHT = 1e-6
+_CLEAR_MARGIN = 0.15
+"""A score this far from its threshold is not going to change sides with the next reading or two."""
 
 
 class Evidence:
     """The readings of one person, as sums: it takes the same memory however many there are.
 
-    The score of a category is sum(q_i p_i) / sum(q_i) over all readings, q_i the quality of the crop (at least
-    0.01) and p_i the probability; the mean look alike, of the embeddings. It does not depend on the order in which
-    readings arrive. A category is worn when its score reaches its `likely` threshold; one without never is.
+    The score of a category is sum(w_i p_i) / sum(w_i) over all readings, p_i the probability and w_i the cube of the
+    crop's quality (at least 1e-6), since somebody who walks up is read far better near than far; the mean look alike,
+    of the embeddings. It does not depend on the order in which readings arrive. A category is worn when its score
+    reaches its `likely` threshold; one without never is.
 
     Attributes:
         count: readings so far.
         first_at_s: capture time of the earliest, Unix seconds; infinite before the first.
-        weight: sum of q_i.
-        probs: float64 (15,), sum of q_i p_i.
+        weight: sum of w_i.
+        probs: float64 (15,), sum of w_i p_i.
         votes: int64 (15,), how many readings alone reached the threshold.
-        look: float64 (D,), sum of q_i times the embedding; None before the first.
+        look: float64 (D,), sum of w_i times the embedding; None before the first.
         worn_before: which categories were worn one reading ago.
     """
 
@@ -47,7 +50,7 @@ class Evidence:
         embedding = reading.embedding.astype(np.float64)
         if not (np.isfinite(probs).all() and np.isfinite(embedding).all() and np.isfinite(reading.quality)):
             return
-        weight = max(reading.quality, _LEAST_WEIGHT)
+        weight = max(reading.quality**3, _LEAST_WEIGHT)
         self.count += 1
         self.first_at_s = min(self.first_at_s, reading.captured_at_s)
         self.weight += weight
@@ -74,10 +77,18 @@ class Evidence:
     def _note(self) -> None:
         self.worn_before, self._worn = self._worn, tuple((self.probs / self.weight >= self._likely).tolist())
 
-    def suffices(self, min_readings: int) -> bool:
-        """Whether there are enough readings and the last of them did not change what is worn."""
-        stable = self._worn == self.worn_before or min_readings == 1
-        return self.count >= min_readings and stable
+    def suffices(self, min_readings: int, enough_readings: int) -> bool:
+        """Whether what is worn is settled.
+
+        It is with `min_readings` if something is worn, the last of them did not change what, and every score is well
+        above or well below its threshold; else, where a score is near it or nothing was recognised yet, with
+        `enough_readings`.
+        """
+        if self.count < min_readings or (self._worn != self.worn_before and min_readings > 1):
+            return False
+        distance = np.abs(self.probs / self.weight - self._likely)
+        clear = any(self._worn or ()) and bool((distance >= _CLEAR_MARGIN).all())
+        return clear or self.count >= enough_readings
 
     def garments(self) -> tuple[Garment, ...]:
         """Return what is worn, best score first, then in the labels' order."""

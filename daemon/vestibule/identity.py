@@ -10,7 +10,7 @@ from vestibule.geometry import Sight, distance
 from vestibule.sections import VisitsConfig
 from vestibule.stay import Stay
 
-HOLD_S = 1.5
+HOLD_S = 3.0
 """A track waits at most this long for the reading that tells whose it is."""
 _PLACE_ALONE_S = 1.0
 """After this without a reading, place and time alone decide, if they leave one answer."""
@@ -56,7 +56,8 @@ class Recognition:
 
         With a reading on both sides the looks must agree; breaks go before returns, then the nearest look, then
         the nearest place, each stay and each fragment once. Without, a break is taken on time and place alone when
-        nobody else comes into question, after one second (at once if the stay never had a reading). Whoever could
+        nobody else comes into question, after one second (at once if the stay never had a reading); never for a stay
+        that went out over the entrance line, where the next to come in appears at the same place. Whoever could
         be nobody is new; so is whoever is undecided after `HOLD_S`.
         """
         options = [option for fragment in fragments for stay in absent if (option := self._option(fragment, stay))]
@@ -65,7 +66,9 @@ class Recognition:
         by_place = [
             o
             for o in self._alone(options)
-            if o.looks is None and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.stay.evidence.count == 0)
+            if o.looks is None
+            and (o.stay.crossed_out_at_s is None or o.stay.evidence.count == 0)
+            and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.stay.evidence.count == 0)
         ]
         joined: list[tuple[Fragment, Stay]] = []
         used: set[int] = set()

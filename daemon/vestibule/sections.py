@@ -192,7 +192,7 @@ class CroppingConfig(_Section):
         min_interval_s: between two crops of one track.
     """
 
-    min_height_px: int = Field(default=80, ge=16)
+    min_height_px: int = Field(default=110, ge=16)
     min_visible: Fraction = 0.6
     min_sharpness: float = Field(default=4.0, ge=0)
     max_overlap: Fraction = 0.35
@@ -225,7 +225,8 @@ class VisitsConfig(_Section):
     """When readings become garments, tracks become visits, and visits end.
 
     Attributes:
-        min_readings: evidence that settles a visit.
+        min_readings: readings that settle a visit whose garments are clear.
+        enough_readings: readings that settle it even if a garment is near its threshold.
         confirm_deadline_s: after the first reading; a visit not settled by then raises no alert.
         break_window_s: a track that ends and starts again within this, near enough and alike, is one visit.
         break_distance: how far away, in box heights per second gone (at least half a box height).
@@ -239,6 +240,7 @@ class VisitsConfig(_Section):
     """
 
     min_readings: int = Field(default=3, ge=1, le=50)
+    enough_readings: int = Field(default=9, ge=1, le=50)
     confirm_deadline_s: Seconds = 4.0
     break_window_s: Seconds = 4.0
     break_distance: float = Field(default=1.0, gt=0, le=20)

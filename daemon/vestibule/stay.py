@@ -154,7 +154,7 @@ class Stay:
         if self.visit_id is None:
             return []
         news = [] if self._said else [self._say("new")]
-        if self.outcome == "open" and self.evidence.suffices(self._config.min_readings):
+        if self.outcome == "open" and self.evidence.suffices(self._config.min_readings, self._config.enough_readings):
             self._conclude("settled")
         if self.outcome == "open":
             self._expire(now_s)

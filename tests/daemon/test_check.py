@@ -33,7 +33,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         code, lines = checked(tmp_path / "vestibule.toml", text)
     assert code == 0, lines
     assert [line.split()[0] for line in lines] == ["ok"] * 5
-    assert "camera door: 320x180" in lines[3]
+    assert "camera door: 400x240" in lines[3]
 
 
 def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None:

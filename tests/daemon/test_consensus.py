@@ -31,14 +31,14 @@ def evidence(*readings: Reading, thresholds: dict[GarmentLabel, Thresholds] = TH
 def test_nothing_read_is_nothing_worn() -> None:
     nothing = evidence()
     assert nothing.garments() == ()
-    assert not nothing.suffices(1)
+    assert not nothing.suffices(1, 9)
     assert nothing.distance(evidence(reading(0.9))) is None
 
 
-def test_the_score_is_the_mean_weighted_by_quality() -> None:
-    (garment,) = evidence(reading(0.9, quality=0.9), reading(0.3, quality=0.1)).garments()
+def test_the_score_is_the_mean_weighted_by_the_cube_of_the_quality() -> None:
+    (garment,) = evidence(reading(0.9, quality=1.0), reading(0.3, quality=0.5)).garments()
     assert garment.label == "Dress"
-    assert garment.score == pytest.approx(0.84)
+    assert garment.score == pytest.approx((0.9 + 0.3 / 8) / (1 + 1 / 8))
     assert garment.votes == 1
 
 
@@ -64,14 +64,21 @@ def test_a_category_without_a_threshold_is_never_worn() -> None:
 
 
 def test_it_suffices_with_enough_readings_that_agree() -> None:
-    assert not evidence(reading(1), reading(1)).suffices(3)
-    assert evidence(reading(1), reading(1), reading(1)).suffices(3)
-    wavering = evidence(reading(1), reading(1), reading(0.6, 0.9, quality=1), reading(0, 1, quality=1))
-    assert not wavering.suffices(3)
-    wavering.add(reading(1, 1))
-    assert wavering.suffices(3)
-    assert evidence(reading(1)).suffices(1)
-    assert evidence(reading(0), reading(0), reading(0)).suffices(3)
+    assert not evidence(reading(1), reading(1)).suffices(3, 9)
+    assert evidence(reading(1), reading(1), reading(1)).suffices(3, 9)
+    wavering = evidence(reading(1), reading(1), reading(0, 1, quality=1))
+    assert not wavering.suffices(3, 9)
+    wavering.add(reading(0, 1, quality=1))
+    assert wavering.suffices(3, 9)
+    assert evidence(reading(1)).suffices(1, 9)
+
+
+def test_a_score_near_its_threshold_or_nothing_recognised_takes_more_readings() -> None:
+    for doubtful in (0.6, 0.4, 0.0):
+        made = evidence(*[reading(doubtful)] * 5)
+        assert not made.suffices(3, 6)
+        made.add(reading(doubtful))
+        assert made.suffices(3, 6)
 
 
 def test_what_is_not_a_number_is_left_out() -> None:
@@ -86,7 +93,7 @@ def test_the_order_of_readings_does_not_matter() -> None:
         made = evidence(*order)
         assert made.first_at_s == 1
         assert [(g.label, g.votes) for g in made.garments()] == [("Jeans", 2), ("Dress", 2)]
-        assert made.garments()[0].score == pytest.approx((0.35 + 0.8) / 1.7)
+        assert made.garments()[0].score == pytest.approx((0.7 / 8 + 0.8) / (0.008 + 1 / 8 + 1))
 
 
 def test_merging_is_reading_all() -> None:
@@ -102,7 +109,7 @@ def test_merging_is_reading_all() -> None:
 def test_an_empty_one_takes_over_that_the_other_suffices() -> None:
     empty = evidence()
     empty.merge(evidence(reading(1), reading(1), reading(1)))
-    assert empty.suffices(3)
+    assert empty.suffices(3, 9)
 
 
 def test_looks_are_compared_by_angle() -> None:

@@ -200,7 +200,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_crops() -> None:
 
 
 def test_memory_does_not_grow_with_the_day() -> None:
-    cropper, most = new(max_per_track=1), 0
+    cropper, most = new(max_per_track=1, min_height_px=80), 0
     image = np.zeros((120, 60, 3), np.uint8)
     image[::2] = 255
     crops = 0

@@ -299,5 +299,5 @@ def test_frames_between_stages_carry_no_pixels() -> None:
     desk.see = spy  # type: ignore[method-assign]
     assert run_to_the_end(pipeline) == []
     assert kept
-    assert {image.shape for image in kept} == {(180, 320, 3)}
+    assert {image.shape for image in kept} == {(240, 400, 3)}
     assert all(image.strides == (0, 0, 0) for image in kept)
