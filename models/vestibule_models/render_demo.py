@@ -102,7 +102,7 @@ DEMO = Scene(
             name="returner",
             avatar="MENA_F_1_Busi",
             role="customer",
-            start_s=28.0,
+            start_s=29.2,
             stops=(
                 *PAVEMENT,
                 Stop(x_m=-1.2, y_m=6.5),
@@ -115,7 +115,7 @@ DEMO = Scene(
             name="shorts",
             avatar="Hispanic_M_2_Casual",
             role="customer",
-            start_s=23.0,
+            start_s=24.6,
             stops=(
                 Stop(x_m=-4.6, y_m=8.4),
                 Stop(x_m=-0.8, y_m=8.2),
@@ -129,7 +129,7 @@ DEMO = Scene(
             name="suit",
             avatar="White_M_1_Busi",
             role="customer",
-            start_s=26.3,
+            start_s=32.1,
             stops=(
                 *PAVEMENT,
                 Stop(x_m=-1.1, y_m=6.5),
