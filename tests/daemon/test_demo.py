@@ -40,7 +40,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def person_of(payload: dict[str, Any]) -> dict[str, Any]:
     """Who came into view nearest to the visit's first sight."""
-    return min(CUSTOMERS, key=lambda person: abs(person["boxes"][0][0] / TRUTH["fps"] - payload["first_seen_at_s"]))
+    return min(CUSTOMERS, key=lambda person: abs(person["visible_s"][0][0] - payload["first_seen_at_s"]))
 
 
 def test_every_customer_who_enters_is_one_visit(run: Run) -> None:
