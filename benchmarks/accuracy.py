@@ -46,7 +46,7 @@ COLUMNS = (
     "wrong",
     "in doubt",
     "duplicate",
-    "missed",
+    "alerts missed",
     "precision",
     "recall",
 )
