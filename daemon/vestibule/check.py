@@ -35,11 +35,16 @@ def check(path: Path, out: TextIO) -> int:
     failed = 0
     for name, trial in trials:
         try:
-            print(f"ok     {name}: {trial()}", file=out, flush=True)
+            print(f"ok     {_named(name, trial())}", file=out, flush=True)
         except VestibuleError as error:
             failed += 1
-            print(f"FAILED {name}: {error}", file=out, flush=True)
+            print(f"FAILED {_named(name, str(error))}", file=out, flush=True)
     return 1 if failed else 0
+
+
+def _named(name: str, text: str) -> str:
+    """Put the name before a text that does not begin with it."""
+    return text if text.startswith(f"{name} ") else f"{name}: {text}"
 
 
 def _detector(settings: config.Settings) -> str:

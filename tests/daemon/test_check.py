@@ -48,6 +48,7 @@ def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None
     assert code == 1
     assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "FAILED", "FAILED", "FAILED"]
     assert "/nosuch.mp4" in lines[3]
+    assert [line.count("camera b") for line in lines] == [0, 0, 0, 0, 1, 0]
     assert str(port) in lines[5]
 
 

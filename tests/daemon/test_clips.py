@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vestibule.cli import main
 from vestibule.config import Settings
 from vestibule.detectors import Detector, build_detector
 from vestibule.pipeline import run_inline
@@ -121,3 +122,12 @@ def test_the_people_of_the_real_clips_are_boxed() -> None:
 def boxed(frame: Frame, boxes: list[list[float]], detector: Detector) -> int:
     overlap = iou(np.array(boxes), detector.detect(frame).boxes_xyxy.astype(np.float64))
     return int((overlap.max(axis=1, initial=0) >= 0.5).sum())
+
+
+def test_the_example_configuration_replays_a_clip_to_the_same_bytes_twice(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "config.example.toml"
+    for name in ("a", "b"):
+        arguments = ["replay", str(FOOTAGE / "alike.mp4"), "--config", str(example), "--out", str(tmp_path / name)]
+        assert main(arguments) == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes().count(b"\n") >= 6
