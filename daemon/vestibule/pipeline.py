@@ -50,28 +50,28 @@ def run_inline(
     """
     now_s = 0.0
     fault: SourceError | None = None
-    iterator = iter(frames)
-    while fault is None:
-        try:
-            frame = next(iterator)
-        except StopIteration:
-            break
-        except SourceError as error:
-            fault = error
-            break
-        now_s = frame.captured_at_s
-        tracks, crops = stages.vision.look(frame, stages.desk.settled(frame.camera_id))
-        messages = stages.desk.see(tracks, now_s)
-        stages.batcher.add(crops, now_s)
-        messages += _classify_due(stages, now_s)
-        for message in messages:
-            publish(message)
-        if observe is not None:
-            observe(frame, tracks, messages)
+    try:
+        for frame in frames:
+            now_s = frame.captured_at_s
+            _take_in(frame, stages, publish, observe)
+    except SourceError as error:  # nothing but the frames' source raises it
+        fault = error
     for message in [*_classify_due(stages, now_s, all_of_them=True), *stages.desk.finish(now_s)]:
         publish(message)
     if fault is not None:
         raise fault
+
+
+def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
+    now_s = frame.captured_at_s
+    tracks, crops = stages.vision.look(frame, stages.desk.settled(frame.camera_id))
+    messages = stages.desk.see(tracks, now_s)
+    stages.batcher.add(crops, now_s)
+    messages += _classify_due(stages, now_s)
+    for message in messages:
+        publish(message)
+    if observe is not None:
+        observe(frame, tracks, messages)
 
 
 def _classify_due(stages: Stages, now_s: float, *, all_of_them: bool = False) -> list[Message]:
