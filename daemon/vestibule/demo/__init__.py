@@ -55,9 +55,8 @@ def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int
     with Mosquitto() as broker:
         local = settings.mqtt.model_copy(update={"host": HOST, "port": broker.port})
         settings = settings.model_copy(update={"mqtt": local})
-        console.print(
-            f"broker on {HOST}:{broker.port}; replaying {clip.name}; a subscriber shows what staff would get:"
-        )
+        console.print(f"broker on {HOST}:{broker.port}; replaying {clip.name}")
+        console.print("what a subscriber gets, as the staff's phones would:")
         summary, latencies_s = _play(settings, clip, video, console)
     console.print(_table(summary, latencies_s))
     console.print(f"annotated video: {video}", soft_wrap=True)
@@ -111,6 +110,6 @@ def _table(summary: Summary, latencies_s: list[float]) -> Table:
         )
         table.add_row(
             "decided to received",
-            f"median {1000 * median(latencies_s):.0f} ms, longest {1000 * max(latencies_s):.0f} ms",
+            f"median {1000 * median(latencies_s):.1f} ms, longest {1000 * max(latencies_s):.1f} ms",
         )
     return table
