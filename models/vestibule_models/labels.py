@@ -25,3 +25,21 @@ class GarmentLabel(StrEnum):
 
 LABELS: tuple[GarmentLabel, ...] = tuple(GarmentLabel)
 """Every label, in output order: column `i` of the classifier's `probs` is `LABELS[i]`."""
+
+
+class GarmentGroup(StrEnum):
+    """Kinds of garment that are told more surely than the categories in them."""
+
+    LIGHT_TOP = "Light top"
+    KNITWEAR = "Knitwear"
+    OUTERWEAR = "Outerwear"
+    ONE_PIECE = "One-piece"
+
+
+MEMBERS: dict[GarmentGroup, tuple[GarmentLabel, ...]] = {
+    GarmentGroup.LIGHT_TOP: (GarmentLabel.BLOUSE, GarmentLabel.TOP, GarmentLabel.TEE, GarmentLabel.TANK),
+    GarmentGroup.KNITWEAR: (GarmentLabel.SWEATER, GarmentLabel.CARDIGAN),
+    GarmentGroup.OUTERWEAR: (GarmentLabel.BLAZER, GarmentLabel.JACKET),
+    GarmentGroup.ONE_PIECE: (GarmentLabel.JUMPSUIT, GarmentLabel.ROMPER),
+}
+"""The categories of each group. Dress, Jeans, Shorts, Skirt and Sweatpants stand for themselves."""
