@@ -4,18 +4,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.dataset import INPUT
+from vestibule_models.artifact import InputSpec
 from vestibule_models.letterbox import letterbox
 
 Image = NDArray[np.uint8]
+WHITE = 238
+"""A background is white where all corners are at least that bright in each channel."""
 
 
-def augment(image: Image, rng: np.random.Generator) -> Image:
-    """Return a changed copy, letterboxed to the network's input, uint8 (288, 144, 3) RGB.
+def augment(image: Image, rng: np.random.Generator, spec: InputSpec) -> Image:
+    """Return a changed copy, letterboxed to the network's input, uint8 (height, width, 3) RGB.
 
     Args:
         image: uint8 (H, W, 3) RGB, or RGBA (a rendered person), which is first put before a background.
         rng: where all chances come from.
+        spec: the network's input.
     """
     if image.shape[2] == 4:  # noqa: PLR2004 - colour and cover
         image = place(image, rng)
@@ -24,7 +27,7 @@ def augment(image: Image, rng: np.random.Generator) -> Image:
         image = image[:, ::-1]
     image = change_light(image, rng)
     image = film(image, rng)
-    image, _ = letterbox(np.ascontiguousarray(image), INPUT)
+    image, _ = letterbox(np.ascontiguousarray(image), spec)
     if chance(rng, 0.2):
         hide_part(image, rng)
     return image
@@ -107,6 +110,31 @@ def place(sprite: Image, rng: np.random.Generator) -> Image:
     part = room[pad_y : pad_y + height, pad_x : pad_x + width]
     part[:] = part * (1 - cover) + sprite[:, :, :3] * cover
     return np.asarray(np.clip(room, 0, 255), np.uint8)
+
+
+def cover_of(image: Image, outline: Image | None) -> Image:
+    """Return RGBA of what stands before the background, by the outline or because the background is white.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        outline: uint8 (H, W), above 0 on the person; None where nobody drew it.
+
+    Returns:
+        uint8 (H, W, 4), or the image itself where neither helps.
+    """
+    if outline is not None:
+        cover = np.where(outline > 0, 255, 0).astype(np.uint8)
+    else:
+        height, width = image.shape[:2]
+        corners = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
+        if not all((image[y, x] >= WHITE).all() for x, y in corners):
+            return image
+        seen = np.zeros((height + 2, width + 2), np.uint8)
+        flags = 4 | cv2.FLOODFILL_MASK_ONLY | (255 << 8)
+        for corner in corners:
+            cv2.floodFill(image.copy(), seen, corner, 0, (6,) * 3, (6,) * 3, flags)
+        cover = 255 - seen[1:-1, 1:-1]
+    return np.dstack([image, cv2.GaussianBlur(cover, (3, 3), 0)])
 
 
 def _surface(rng: np.random.Generator) -> NDArray[np.float64]:

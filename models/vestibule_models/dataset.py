@@ -30,6 +30,7 @@ class Example:
         targets: float32 (15,), 1 where the garment is worn, in the order of `LABELS`.
         known: float32 (15,), 0 where nobody could tell: such labels count neither way.
         recoloured: a rendered person in other colours than the avatar came in.
+        outline: a picture of the same size, above 0 where the person is; none for most.
     """
 
     path: Path
@@ -39,10 +40,13 @@ class Example:
     targets: NDArray[np.float32]
     known: NDArray[np.float32]
     recoloured: bool = False
+    outline: Path | None = None
 
 
 def read_photos(folder: Path) -> list[Example]:
     """Read `folder/manifest.csv`: a row a photo, a column a category with 1, 0 or nothing (unknown).
+
+    Where `folder/masks/` holds a PNG of the photo's name, that is the person's outline.
 
     Raises:
         ArtifactError: the manifest is missing, or lacks a column.
@@ -50,6 +54,7 @@ def read_photos(folder: Path) -> list[Example]:
     examples = []
     for row in _rows(folder / "manifest.csv", ["file", "source", "split", "group", *LABELS]):
         cells = [row[label] for label in LABELS]
+        outline = (folder / "masks" / row["file"]).with_suffix(".png")
         examples.append(
             Example(
                 path=folder / "photos" / row["file"],
@@ -58,6 +63,7 @@ def read_photos(folder: Path) -> list[Example]:
                 group=row["group"],
                 targets=np.array([cell == "1" for cell in cells], np.float32),
                 known=np.array([cell != "" for cell in cells], np.float32),
+                outline=outline if outline.is_file() else None,
             )
         )
     return examples

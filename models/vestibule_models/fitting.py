@@ -1,6 +1,6 @@
 """Fine-tune a network on targets of which some are unknown, and go on where a run was cut off.
 
-Import it only where a network is trained: it imports TensorFlow.
+Import it only where a network is trained: it imports Keras. Any of Keras's backends will do (`KERAS_BACKEND`).
 """
 
 from collections.abc import Callable, Iterable
@@ -8,13 +8,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-FROZEN = ("stem_", "block0_", "block1_", "block2_", "projection")
-"""Edges and colours; learning these too takes a third longer. The embedding's projection is fitted afterwards."""
-BODY_RATE, HEAD_RATE, WEIGHT_DECAY = 3e-4, 1.5e-3, 0.02
-AVERAGE = 0.97
+RATE, WEIGHT_DECAY = 3e-4, 0.02
+AVERAGE = 0.99
 """Momentum of the running average of the weights, which is what is kept in the end."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
@@ -23,34 +20,37 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
 class Fit:
     """One network's fine-tuning with AdamW, cosine decay and averaged weights, saved after each epoch.
 
-    Batch normalisation stays as ImageNet left it: small batches of few sources would spoil it, and it halves the time.
-
     Args:
-        model: changed in place; its output `probs` is trained.
+        model: changed in place; its layer `probs` is trained.
         total_steps: over all epochs.
         checkpoint: .npz file; where it exists, training continues from it.
-        rate: factor on the learning rates.
+        rate: factor on the learning rate.
+        learn_norm: batch normalisation learns too; else it stays as ImageNet left it, which small batches would spoil.
     """
 
-    def __init__(self, model: keras.Model, *, total_steps: int, checkpoint: Path, rate: float = 1.0) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: keras.Model,
+        *,
+        total_steps: int,
+        checkpoint: Path,
+        rate: float = 1.0,
+        learn_norm: bool = False,
+    ) -> None:
         self._checkpoint = checkpoint
-        layers = [layer for layer in model.layers if not layer.name.startswith(FROZEN)]
-        for layer in model.layers:
-            layer.trainable = layer in layers and not isinstance(layer, keras.layers.BatchNormalization)
-        learned = [layer for layer in layers if layer.trainable]
-        head = [variable for layer in learned if layer.name == "probs" for variable in layer.trainable_variables]
-        body = [variable for layer in learned if layer.name != "probs" for variable in layer.trainable_variables]
-        self._parts = [
-            (_optimizer(rate * BODY_RATE, total_steps), body),
-            (_optimizer(rate * HEAD_RATE, total_steps), head),
-        ]
-        for optimizer, variables in self._parts:
-            optimizer.build(variables)
+        # The embedding's projection is fitted afterwards.
+        self._learner = keras.Model(model.input, model.get_layer("probs").output)
+        for layer in self._learner.layers:
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = learn_norm or not norm
+        self._optimizer = _optimizer(rate * RATE, total_steps)
+        self._learner.compile(
+            optimizer=self._optimizer, loss=_packed_loss, jit_compile=keras.backend.backend() == "jax"
+        )
+        self._optimizer.build(self._learner.trainable_variables)
         self.epochs_done = 0
         if checkpoint.is_file():
             self._restore()
-        self._step = tf.function(self._take_step)
 
     def run_epoch(self, batches: Iterable[Batch], *, report: Callable[[int, float], None]) -> float:
         """Learn from every batch once, save, and return the mean loss.
@@ -61,7 +61,9 @@ class Fit:
         """
         losses = []
         for number, (images, targets, known) in enumerate(batches):
-            losses.append(float(self._step(images, targets, known)))
+            loss = self._learner.train_on_batch(images, np.concatenate([targets, known], axis=1))
+            losses.append(float(np.asarray(loss)))
+            self._learner.reset_metrics()
             report(number, losses[-1])
         self.epochs_done += 1
         self._save()
@@ -69,24 +71,10 @@ class Fit:
 
     def use_average(self) -> None:
         """Put the averaged weights into the model, once training is over."""
-        for optimizer, variables in self._parts:
-            optimizer.finalize_variable_values(variables)
-
-    def _take_step(self, images: tf.Tensor, targets: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        learned = [variable.value for _, variables in self._parts for variable in variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(learned)
-            probs = self._model(images, training=True)["probs"]
-            loss = masked_loss(targets, probs, known)
-        gradients = tape.gradient(loss, learned)
-        gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
-        for optimizer, variables in self._parts:
-            optimizer.apply(gradients[: len(variables)], variables)
-            gradients = gradients[len(variables) :]
-        return loss
+        self._optimizer.finalize_variable_values(self._learner.trainable_variables)
 
     def _state(self) -> list[keras.Variable]:
-        return [*self._model.variables, *(v for optimizer, _ in self._parts for v in optimizer.variables)]
+        return [*self._learner.variables, *self._optimizer.variables]
 
     def _save(self) -> None:
         arrays = {f"v{i}": variable.numpy() for i, variable in enumerate(self._state())}
@@ -101,11 +89,18 @@ class Fit:
             self.epochs_done = int(saved["epochs_done"])
 
 
-def masked_loss(targets: tf.Tensor, probs: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+def masked_loss(targets: keras.KerasTensor, probs: keras.KerasTensor, known: keras.KerasTensor) -> keras.KerasTensor:
     """Return the binary cross-entropy (the paper's loss) per known label; all three are f32 (B, 15)."""
-    probs = tf.clip_by_value(probs, 1e-6, 1 - 1e-6)
-    each = -(targets * tf.math.log(probs) + (1 - targets) * tf.math.log(1 - probs))
-    return tf.reduce_sum(each * known) / tf.maximum(tf.reduce_sum(known), 1.0)
+    ops = keras.ops
+    probs = ops.clip(probs, 1e-6, 1 - 1e-6)
+    each = -(targets * ops.log(probs) + (1 - targets) * ops.log(1 - probs))
+    return ops.sum(each * known) / ops.maximum(ops.sum(known), 1.0)
+
+
+def _packed_loss(packed: keras.KerasTensor, probs: keras.KerasTensor) -> keras.KerasTensor:
+    """Return `masked_loss` where Keras hands over targets and known side by side, (B, 30)."""
+    targets, known = keras.ops.split(packed, 2, axis=1)
+    return masked_loss(targets, probs, known)
 
 
 def _optimizer(rate: float, total_steps: int) -> keras.optimizers.AdamW:
@@ -113,4 +108,6 @@ def _optimizer(rate: float, total_steps: int) -> keras.optimizers.AdamW:
     decay = keras.optimizers.schedules.CosineDecay(
         rate * 0.05, max(1, total_steps - warm), alpha=0.0, warmup_target=rate, warmup_steps=warm
     )
-    return keras.optimizers.AdamW(decay, weight_decay=WEIGHT_DECAY, use_ema=True, ema_momentum=AVERAGE)
+    return keras.optimizers.AdamW(
+        decay, weight_decay=WEIGHT_DECAY, global_clipnorm=5.0, use_ema=True, ema_momentum=AVERAGE
+    )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from vestibule_models.artifact import ArtifactError
-from vestibule_models.augment import augment, place
-from vestibule_models.dataset import assign_folds, read_image, read_photos, read_sprites
+from vestibule_models.augment import augment, cover_of, place
+from vestibule_models.dataset import INPUT, assign_folds, read_image, read_photos, read_sprites
 from vestibule_models.labels import LABELS
 
 HEADER = ",".join(["file", "source", "split", "group", *LABELS])
@@ -22,6 +22,13 @@ def test_a_blank_label_is_unknown_not_absent(tmp_path: Path) -> None:
     assert example.targets[:3].tolist() == [1, 0, 0]
     assert example.known[:3].tolist() == [1, 0, 1]
     assert example.path == tmp_path / "photos" / "a.jpg"
+
+
+def test_an_outline_is_found_by_the_photos_name(tmp_path: Path) -> None:
+    write_manifest(tmp_path, "a.jpg,ccp,train,g1" + ",0" * 15, "b.jpg,ccp,train,g2" + ",0" * 15)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a.png").touch()
+    assert [example.outline for example in read_photos(tmp_path)] == [tmp_path / "masks" / "a.png", None]
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
@@ -83,11 +90,11 @@ def test_pictures_are_read_as_rgb_and_bad_ones_named(tmp_path: Path) -> None:
 def test_augmentation_changes_the_picture_but_repeats_with_the_same_chances() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (200, 90, 3)).astype(np.uint8)
     before = picture.copy()
-    seen = [augment(picture, np.random.default_rng(seed)) for seed in range(30)]
+    seen = [augment(picture, np.random.default_rng(seed), INPUT) for seed in range(30)]
     assert {image.shape for image in seen} == {(288, 144, 3)}
     assert {image.dtype for image in seen} == {np.dtype(np.uint8)}
     assert len({image.tobytes() for image in seen}) == 30
-    assert np.array_equal(augment(picture, np.random.default_rng(3)), seen[3])
+    assert np.array_equal(augment(picture, np.random.default_rng(3), INPUT), seen[3])
     assert np.array_equal(picture, before)
 
 
@@ -99,3 +106,27 @@ def test_a_rendered_person_is_put_before_a_background() -> None:
     assert person.sum() == 40 * 20
     assert room.shape[2] == 3
     assert room.shape[0] > 100
+
+
+def test_the_outline_covers_the_person_and_not_the_background() -> None:
+    picture = np.full((40, 20, 3), 90, np.uint8)
+    outline = np.zeros((40, 20), np.uint8)
+    outline[10:30, 5:15] = 3
+    cover = cover_of(picture, outline)[:, :, 3]
+    assert cover[20, 10] == 255
+    assert cover[2, 2] == 0
+
+
+def test_a_white_background_is_no_cover_but_white_clothes_are() -> None:
+    picture = np.full((40, 20, 3), 252, np.uint8)
+    picture[10:30, 5:15] = (200, 30, 30)
+    picture[18:22, 8:12] = 252
+    cover = cover_of(picture, None)[:, :, 3]
+    assert cover[2, 2] == cover[35, 18] == 0
+    assert cover[20, 10] == 255
+
+
+def test_a_photo_with_a_background_of_its_own_stays_as_it_is() -> None:
+    picture = np.full((40, 20, 3), 252, np.uint8)
+    picture[0, 0] = 40
+    assert cover_of(picture, None) is picture

@@ -21,8 +21,8 @@ def model() -> keras.Model:
             layer.set_weights(
                 [rng.uniform(0.8, 1.2, shape), rng.normal(0, 0.2, shape), mean, rng.uniform(0.5, 1.5, shape)]
             )
-    probs = model.get_layer("probs")
-    probs.set_weights([rng.normal(0, 0.05, w.shape) for w in probs.get_weights()])
+    head = model.get_layer("head")
+    head.set_weights([rng.normal(0, 0.01, w.shape) for w in head.get_weights()])
     return model
 
 
@@ -51,7 +51,7 @@ def test_fusing_changes_no_answer(model: keras.Model) -> None:
 def torch_names(model: keras.Model) -> dict[str, NDArray[np.float32]]:
     """A made-up PyTorch state dictionary of the right shapes, each tensor filled with its own number."""
     weights = {}
-    for number, (layer, norm) in enumerate(efficientnet_lite.CONVOLUTIONS):
+    for number, (layer, norm) in enumerate(efficientnet_lite.convolutions(efficientnet_lite.network_of(model))):
         name = efficientnet_lite._torch_name(layer)
         (kernel,) = model.get_layer(layer).get_weights()
         axes = (2, 3, 0, 1) if layer.endswith("depthwise") else (3, 2, 0, 1)
@@ -70,9 +70,32 @@ def test_imagenet_weights_go_where_their_names_say() -> None:
     )
     assert {"_blocks.15._expand_conv.weight", "_blocks.15._bn0.weight", "_conv_head.weight"} <= set(weights)
     efficientnet_lite.load_body(model, weights)
-    for number, (layer, norm) in enumerate(efficientnet_lite.CONVOLUTIONS):
+    for number, (layer, norm) in enumerate(efficientnet_lite.convolutions(efficientnet_lite.network_of(model))):
         assert (model.get_layer(layer).get_weights()[0] == number).all()
         assert (model.get_layer(norm).get_weights()[3] == number + 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "count", "widths"),
+    [
+        ("efficientnet_lite0", 16, {16, 24, 40, 80, 112, 192, 320}),
+        ("efficientnet_lite1", 21, {16, 24, 40, 80, 112, 192, 320}),
+        ("efficientnet_lite2", 21, {16, 24, 48, 88, 120, 208, 352}),
+    ],
+)
+def test_larger_networks_are_scaled_as_the_public_weights_are(network: str, count: int, widths: set[int]) -> None:
+    found = efficientnet_lite.blocks(network)
+    assert len(found) == count
+    assert {channels for _, channels, _, _ in found} == widths
+    assert sum(stride == 2 for *_, stride in found) == 4
+
+
+def test_a_larger_network_is_fused_like_the_smallest() -> None:
+    model = efficientnet_lite.build(64, 32, network="efficientnet_lite2", embedding=8)
+    fused = efficientnet_lite.fuse(model)
+    assert efficientnet_lite.network_of(fused) == "efficientnet_lite2"
+    picture = crops(1)[:, :64, :32]
+    np.testing.assert_allclose(np.asarray(model(picture)["probs"]), np.asarray(fused(picture)["probs"]), atol=1e-4)
 
 
 def test_a_missing_weight_is_an_error() -> None:

@@ -1,10 +1,11 @@
 """EfficientNet-Lite0 with a garment head: uint8 crops in, garment probabilities and an embedding out.
 
-The body is EfficientNet-Lite0 (the EfficientNet of Tan and Le 2019, section 4, without squeeze-and-excitation and
-with ReLU6, as TensorFlow's TPU models define it). The head pools the last features over the upper and the lower half of
+The body is EfficientNet-Lite0, 1 or 2 (the EfficientNet of Tan and Le 2019, without squeeze-and-excitation and with
+ReLU6, as TensorFlow's TPU models define it). The head pools the last features over the upper and the lower half of
 the crop and by maximum: what is worn above and below is told apart by where it is.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,35 +19,52 @@ EPSILON = 1e-3
 """Of the batch normalisation."""
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
-BLOCKS: tuple[tuple[int, int, int, int], ...] = (
-    (1, 16, 3, 1),
-    (6, 24, 3, 2),
-    (6, 24, 3, 1),
-    (6, 40, 5, 2),
-    (6, 40, 5, 1),
-    (6, 80, 3, 2),
-    (6, 80, 3, 1),
-    (6, 80, 3, 1),
-    (6, 112, 5, 1),
-    (6, 112, 5, 1),
-    (6, 112, 5, 1),
-    (6, 192, 5, 2),
-    (6, 192, 5, 1),
-    (6, 192, 5, 1),
-    (6, 192, 5, 1),
-    (6, 320, 3, 1),
+STAGES: tuple[tuple[int, int, int, int, int], ...] = (
+    (1, 16, 3, 1, 1),
+    (6, 24, 3, 2, 2),
+    (6, 40, 5, 2, 2),
+    (6, 80, 3, 2, 3),
+    (6, 112, 5, 1, 3),
+    (6, 192, 5, 2, 4),
+    (6, 320, 3, 1, 1),
 )
-"""Of each inverted residual: expansion, output channels, kernel, stride."""
+"""Of each stage of EfficientNet-B0 (table 1): expansion, output channels, kernel, first stride, inverted residuals."""
+SCALES = {"efficientnet_lite0": (1.0, 1.0), "efficientnet_lite1": (1.0, 1.1), "efficientnet_lite2": (1.1, 1.2)}
+"""Of each network by name: width and depth (section 3.3)."""
+HEAD_GAIN = 5.0
+"""The head's answers are multiplied by this while training, so that it learns that much faster than the body."""
+
+Block = tuple[int, int, int, int]
+"""Expansion, output channels, kernel, stride of an inverted residual."""
+
+
+def blocks(network: str) -> list[Block]:
+    """Return the inverted residuals of one of `SCALES`; the Lite networks do not deepen the first and last stage."""
+    width, depth = SCALES[network]
+    found: list[Block] = []
+    for number, (expansion, channels, kernel, stride, repeats) in enumerate(STAGES):
+        scaled = max(8, int(channels * width + 4) // 8 * 8)
+        scaled += 8 if scaled < 0.9 * channels * width else 0
+        deep = repeats if number in (0, len(STAGES) - 1) else math.ceil(repeats * depth)
+        found += [(expansion, scaled, kernel, stride if place == 0 else 1) for place in range(deep)]
+    return found
 
 
 def build(
-    height: int = 288, width: int = 144, *, labels: int = 15, embedding: int = 128, fused: bool = False
+    height: int = 288,
+    width: int = 144,
+    *,
+    network: str = "efficientnet_lite0",
+    labels: int = 15,
+    embedding: int = 128,
+    fused: bool = False,
 ) -> "keras.Model":
     """Build the network, randomly initialised.
 
     Args:
         height: of the crops, pixels.
         width: of the crops, pixels.
+        network: one of `SCALES`.
         labels: independent sigmoid outputs.
         embedding: length of the embedding.
         fused: with the batch normalisation inside the convolutions (see `fuse`), to be run and no longer trained.
@@ -61,7 +79,7 @@ def build(
     crops = keras.Input((height, width, 3), dtype="uint8", name="crops")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(crops)
     x = _filter(x, "stem_bn", layers.Conv2D(32, 3, 2, padding="same", use_bias=fused, name="stem_conv"), fused=fused)
-    for index, block in enumerate(BLOCKS):
+    for index, block in enumerate(blocks(network)):
         x = _inverted_residual(x, f"block{index}", block, fused=fused)
     features = _filter(x, "head_bn", layers.Conv2D(BODY_CHANNELS, 1, use_bias=fused, name="head_conv"), fused=fused)
     rows = features.shape[1]
@@ -71,11 +89,29 @@ def build(
     peak = layers.GlobalMaxPooling2D(name="peak")(features)
     halves = layers.Concatenate(name="halves")([upper, lower])
     pooled = layers.Dropout(0.3, name="dropout")(layers.Concatenate(name="pooled")([halves, peak]))
-    probs = layers.Dense(labels, activation="sigmoid", name="probs", kernel_initializer="zeros")(pooled)
+    probs = _probabilities(pooled, labels, fused=fused)
     looks = layers.Concatenate(name="looks")([halves, _colours(crops)])
     projected = layers.Dense(embedding, name="projection")(looks)
     unit = layers.UnitNormalization(name="embedding")(projected)
-    return keras.Model(crops, {"probs": probs, "embedding": unit}, name="garments_efficientnet_lite0")
+    return keras.Model(crops, {"probs": probs, "embedding": unit}, name=f"garments_{network}")
+
+
+def _probabilities(pooled: "keras.KerasTensor", labels: int, *, fused: bool) -> "keras.KerasTensor":
+    """Return independent sigmoids of the pooled features; float32 also where the rest is in mixed precision."""
+    import keras  # noqa: PLC0415 - see build
+
+    layers = keras.layers
+    if fused:
+        return layers.Dense(labels, activation="sigmoid", name="probs")(pooled)
+    x = layers.Dense(labels, name="head", kernel_initializer="zeros", dtype="float32")(pooled)
+    return layers.Activation("sigmoid", name="probs", dtype="float32")(
+        layers.Rescaling(HEAD_GAIN, name="gain", dtype="float32")(x)
+    )
+
+
+def network_of(model: "keras.Model") -> str:
+    """Return which of `SCALES` a model is that `build` made."""
+    return str(model.name).removeprefix("garments_")
 
 
 def load_body(model: "keras.Model", weights: dict[str, NDArray[np.float32]]) -> None:
@@ -90,7 +126,7 @@ def load_body(model: "keras.Model", weights: dict[str, NDArray[np.float32]]) -> 
         KeyError: a weight is missing.
         ValueError: a weight has another shape.
     """
-    for layer, norm in CONVOLUTIONS:
+    for layer, norm in convolutions(network_of(model)):
         kernel = weights[f"{_torch_name(layer)}.weight"]
         axes = (2, 3, 0, 1) if layer.endswith("depthwise") else (2, 3, 1, 0)
         model.get_layer(layer).set_weights([kernel.transpose(axes)])
@@ -100,29 +136,27 @@ def load_body(model: "keras.Model", weights: dict[str, NDArray[np.float32]]) -> 
 def fuse(model: "keras.Model") -> "keras.Model":
     """Return the same network with each batch normalisation inside its convolution, as kernel and bias."""
     height, width = model.input_shape[1:3]
-    labels, embedding = model.get_layer("probs").units, model.get_layer("projection").units
-    fused = build(height, width, labels=labels, embedding=embedding, fused=True)
-    for layer, norm in CONVOLUTIONS:
+    network = network_of(model)
+    labels, embedding = model.get_layer("head").units, model.get_layer("projection").units
+    fused = build(height, width, network=network, labels=labels, embedding=embedding, fused=True)
+    for layer, norm in convolutions(network):
         (kernel,) = model.get_layer(layer).get_weights()
         gamma, beta, mean, variance = model.get_layer(norm).get_weights()
         gain = gamma / np.sqrt(variance + EPSILON)
         by_channel = gain[:, None] if layer.endswith("depthwise") else gain
         fused.get_layer(layer).set_weights([kernel * by_channel, beta - mean * gain])
-    for layer in ("probs", "projection"):
-        fused.get_layer(layer).set_weights(model.get_layer(layer).get_weights())
+    fused.get_layer("probs").set_weights([weight * HEAD_GAIN for weight in model.get_layer("head").get_weights()])
+    fused.get_layer("projection").set_weights(model.get_layer("projection").get_weights())
     return fused
 
 
-def _convolutions() -> tuple[tuple[str, str], ...]:
+def convolutions(network: str) -> tuple[tuple[str, str], ...]:
     """Return the names of each convolution and of its batch normalisation, from the input on."""
     names = [("stem_conv", "stem_bn")]
-    for index, (expansion, *_) in enumerate(BLOCKS):
+    for index, (expansion, *_) in enumerate(blocks(network)):
         parts = ("expand", "depthwise", "project") if expansion > 1 else ("depthwise", "project")
         names += [(f"block{index}_{part}", f"block{index}_{part}_bn") for part in parts]
     return (*names, ("head_conv", "head_bn"))
-
-
-CONVOLUTIONS = _convolutions()
 
 
 def _torch_name(layer: str) -> str:
