@@ -1,127 +1,220 @@
 """Measure an exported garment classifier on photos that it has not learnt from."""
 
 import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.artifact import ArtifactError, Thresholds
-from vestibule_models.calibration import average_precision, bootstrap_map, wilson
-from vestibule_models.dataset import STREET, Example, read_image, read_photos, read_sprites
+from vestibule_models.artifact import ArtifactError, GarmentManifest
+from vestibule_models.as_json import as_json
+from vestibule_models.dataset import STREET, Example, read_sprites
+from vestibule_models.degradations import DEGRADATIONS
 from vestibule_models.evaluate_reid import measure_reid, read_rendered
-from vestibule_models.labels import LABELS
+from vestibule_models.fairness import Fairness, garments_csv, measure_garments
+from vestibule_models.folders import read_examples
+from vestibule_models.garment_metrics import GarmentFigures, measure
 from vestibule_models.litert_runner import LiteRTRunner
+from vestibule_models.pictures import Skipped, read_picture
+from vestibule_models.speed import Speed, load_average, time_batches
 
-MIN_TEST_POSITIVES = 10
-"""Categories with fewer positives among the street photos of the split do not count in the mean."""
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `evaluate garments`."""
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and photos/")
-    parser.add_argument("--model", type=Path, required=True, help="model folder")
-    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
-    parser.add_argument("--clip", type=Path, action="append", default=[], help="with NAME.truth.json beside it")
-    parser.add_argument("--sprites", type=Path, help="rendered people; those of split `demo` are read")
-    parser.add_argument("--avatars", type=Path, help="garments.csv of the rendered people; needed with --sprites")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+Bytes = NDArray[np.uint8]
+ALL = "all photos"
+_BATCH = 16
 
 
-def run(args: argparse.Namespace) -> int:
-    """Print tables of a figure a source and a figure a category, in Markdown."""
-    runner = LiteRTRunner(args.model)
-    examples = [example for example in read_photos(args.data) if example.split == args.split]
-    if not any(example.source == STREET for example in examples):
-        raise ArtifactError(f"{args.data} has no {STREET!r} photos of split {args.split!r}")
-    figures: dict[str, Any] = {}
-    for source in sorted({example.source for example in examples}):
-        chosen = [example for example in examples if example.source == source]
-        probs = runner.run_all([read_image(example.path) for example in chosen]).probs
-        figures[source] = measure(chosen, probs, runner.manifest.thresholds)
-        print(table(source, figures[source]), flush=True)  # noqa: T201 - the command's answer
-    for clip in args.clip:
-        figures[clip.name] = measure_reid(runner, clip)
-        print(clip.name, json.dumps(figures[clip.name]), flush=True)  # noqa: T201
-    if args.sprites and args.avatars:
-        demo = [example for example in read_sprites(args.sprites, args.avatars) if example.split == "demo"]
-        figures["rendered"] = read_rendered(runner, demo)
-        print("rendered", json.dumps(figures["rendered"], indent=1))  # noqa: T201
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
+    """Photos that could be read, with the network's answers.
 
-
-def measure(
-    examples: Sequence[Example], probs: NDArray[np.float32], thresholds: dict[Any, Thresholds]
-) -> dict[str, Any]:
-    """Return the figures of one source's photos as plain values.
-
-    Args:
+    Attributes:
         examples: N photos.
         probs: float32 (N, 15).
-        thresholds: of each category.
+        skipped: photos that could not be read.
     """
-    targets = np.stack([example.targets for example in examples])
-    known = np.stack([example.known for example in examples])
-    categories = {
-        str(label): _category(targets[:, i], probs[:, i], known[:, i] > 0, thresholds[label])
-        for i, label in enumerate(LABELS)
+
+    examples: tuple[Example, ...]
+    probs: NDArray[np.float32]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GarmentReport:
+    """All that one run of `evaluate` found.
+
+    Attributes:
+        manifest: of the model.
+        data: name of the folder; empty where only rendered people were looked at.
+        split: the one that was asked for, or `all`.
+        headline: the source that `macro_ap` is of: the street photos, or `ALL` where there are none.
+        sources: figures of each source, and of `ALL` where there are no street photos.
+        degraded: the headline's photos as a poorer camera sees them, by the degradation's name.
+        answered: the headline's photos with their answers.
+        skipped: photos that could not be read, of all sources.
+        speed: crops a second.
+        threads: of the CPU.
+        load: programs that wanted to run while the speed was measured.
+        clips: how people of clips are known again, by the clip's name.
+        rendered: how the demo's people are read.
+        fairness: by women and men, and by group, on rendered people.
+    """
+
+    manifest: GarmentManifest
+    data: str
+    split: str
+    headline: str
+    sources: dict[str, GarmentFigures]
+    degraded: dict[str, GarmentFigures]
+    answered: Answered | None
+    skipped: tuple[Skipped, ...]
+    speed: tuple[Speed, ...]
+    threads: int
+    load: float
+    clips: dict[str, dict[str, float]]
+    rendered: dict[str, Any]
+    fairness: tuple[Fairness, ...]
+
+
+def evaluate(args: argparse.Namespace) -> GarmentReport:
+    """Run everything that was asked for.
+
+    Raises:
+        ArtifactError: the model or the data cannot be used.
+    """
+    runner = LiteRTRunner(args.model, threads=args.threads)
+    examples = choose(read_examples(args.data), args.split, args.data) if args.data else []
+    answers = {source: answer(runner, rows) for source, rows in _by_source(examples).items()}
+    skipped = tuple(each for answered in answers.values() for each in answered.skipped)
+    for each in skipped:
+        print(f"skipped: {each.reason}", file=sys.stderr)  # noqa: T201 - a line a photo that does not count
+    if skipped and len(skipped) == len(examples):
+        raise ArtifactError(f"{args.data}: none of the {len(examples)} photos could be read")
+    answers = {source: answered for source, answered in answers.items() if answered.examples}
+    if STREET not in answers and answers:
+        answers[ALL] = _joined(list(answers.values()))
+    headline = STREET if STREET in answers else ALL
+    answered = answers.get(headline)
+    thresholds = runner.manifest.thresholds
+    degraded = {}
+    if answered:
+        for name, degrade in DEGRADATIONS.items():
+            poorer = answer(runner, answered.examples, degrade)
+            degraded[name] = measure(*_truth(poorer.examples), poorer.probs, thresholds, seed=args.seed)
+    sprites = read_sprites(args.sprites, garments_csv(args.avatars)) if args.sprites else []
+    return GarmentReport(
+        manifest=runner.manifest,
+        data=args.data.resolve().name if args.data else "",
+        split=args.split or "all",
+        headline=headline,
+        sources={
+            source: measure(*_truth(each.examples), each.probs, thresholds, seed=args.seed)
+            for source, each in answers.items()
+        },
+        degraded=degraded,
+        answered=answered,
+        skipped=skipped,
+        load=load_average(),
+        speed=time_batches(runner),
+        threads=args.threads,
+        clips={clip.name: measure_reid(runner, clip) for clip in args.clip},
+        rendered=read_rendered(runner, [sprite for sprite in sprites if sprite.split == "demo"]) if sprites else {},
+        fairness=measure_garments(runner, sprites, seed=args.seed) if sprites else (),
+    )
+
+
+def choose(examples: Sequence[Example], split: str | None, data: Path) -> list[Example]:
+    """Return the examples of one split, or all.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    chosen = [example for example in examples if split is None or example.split == split]
+    if not chosen:
+        there = ", ".join(sorted({example.split for example in examples}))
+        raise ArtifactError(f"{data} has no photo of split {split!r}, only of {there}; name another with --split")
+    return chosen
+
+
+def answer(
+    runner: LiteRTRunner, examples: Sequence[Example], change: Callable[[Bytes], Bytes] = lambda image: image
+) -> Answered:
+    """Classify photos a batch at a time, leaving out those that cannot be read; N may be 0."""
+    kept: list[Example] = []
+    skipped: list[Skipped] = []
+    parts = [np.zeros((0, len(runner.manifest.labels)), np.float32)]
+    for batch in _batches(_readable(examples, skipped)):
+        kept += [example for example, _ in batch]
+        parts.append(runner.run_all([change(image) for _, image in batch], batch=_BATCH).probs)
+    return Answered(examples=tuple(kept), probs=np.concatenate(parts), skipped=tuple(skipped))
+
+
+def _readable(examples: Sequence[Example], skipped: list[Skipped]) -> Iterator[tuple[Example, Bytes]]:
+    for example in examples:
+        try:
+            yield example, read_picture(example.path)
+        except ArtifactError as error:
+            skipped.append(Skipped(path=example.path, reason=str(error)))
+
+
+def _batches(rows: Iterator[tuple[Example, Bytes]]) -> Iterator[list[tuple[Example, Bytes]]]:
+    batch: list[tuple[Example, Bytes]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _by_source(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    sources = sorted({example.source for example in examples})
+    return {source: [example for example in examples if example.source == source] for source in sources}
+
+
+def _joined(parts: Sequence[Answered]) -> Answered:
+    return Answered(
+        examples=tuple(example for part in parts for example in part.examples),
+        probs=np.concatenate([part.probs for part in parts]),
+        skipped=(),
+    )
+
+
+def _truth(examples: Sequence[Example]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return np.stack([example.targets for example in examples]), np.stack([example.known for example in examples])
+
+
+def to_json(report: GarmentReport) -> dict[str, Any]:
+    """Return plain values: the headline's macro AP and categories on top, everything by source below."""
+    head = report.sources.get(report.headline)
+    found: dict[str, Any] = {
+        "model": report.manifest.name,
+        "version": report.manifest.version,
+        "kind": report.manifest.kind,
+        "data": report.data,
+        "split": report.split,
     }
-    counted = [i for i, label in enumerate(LABELS) if categories[label]["positives"] >= MIN_TEST_POSITIVES]
-    first = probs.argmax(axis=1)
-    rows = np.arange(len(first))
-    decided = (known[rows, first] > 0) & (targets.sum(axis=1) > 0)
-    return {
-        "photos": len(examples),
-        "counted": [str(LABELS[i]) for i in counted],
-        "mean_ap": asdict(bootstrap_map(targets, probs, known, counted)) if counted else None,
-        "top1": asdict(wilson(int(targets[rows, first][decided].sum()), int(decided.sum()))),
-        "categories": categories,
-    }
-
-
-def table(source: str, figure: dict[str, Any]) -> str:
-    """Return the figures of one source in Markdown."""
-    top1 = figure["top1"]
-    lines = [f"### {source}: {figure['photos']} photos", "", f"Best garment right: {_interval(top1)}."]
-    if figure["mean_ap"]:
-        lines += ["", f"Mean AP of {', '.join(figure['counted'])}: {_interval(figure['mean_ap'])}."]
-    lines += [
-        "",
-        "| category | positives | AP | precision, likely | recall, likely | precision, certain | recall, certain |",
-    ]
-    lines += ["|---|---|---|---|---|---|---|"]
-    for label, row in figure["categories"].items():
-        if row["positives"]:
-            cells = [_interval(row[key]) for key in ("likely_precision", "likely_recall")]
-            cells += [_interval(row[key]) for key in ("certain_precision", "certain_recall")]
-            lines.append(f"| {label} | {row['positives']} | {_interval(row['ap'])} | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
-
-
-def _category(
-    targets: NDArray[np.float32], scores: NDArray[np.float32], known: NDArray[np.bool_], thresholds: Thresholds
-) -> dict[str, Any]:
-    targets, scores = targets[known], scores[known]
-    row: dict[str, Any] = {"positives": int(targets.sum()), "known": int(known.sum()), "ap": None}
-    if row["positives"]:
-        everything = np.ones((len(targets), 1))
-        row["ap"] = asdict(bootstrap_map(targets[:, None], scores[:, None], everything, [0]))
-        row["ap"]["value"] = average_precision(targets, scores)
-    for word, least in (("likely", thresholds.likely), ("certain", thresholds.certain)):
-        told = scores >= least if least is not None else np.zeros(len(scores), bool)
-        right = int(targets[told].sum())
-        row[f"{word}_precision"] = asdict(wilson(right, int(told.sum()))) if told.any() else None
-        row[f"{word}_recall"] = (
-            asdict(wilson(right, row["positives"])) if least is not None and row["positives"] else None
-        )
-    return row
-
-
-def _interval(figure: dict[str, float] | None) -> str:
-    return f"{figure['value']:.2f} ({figure['low']:.2f}-{figure['high']:.2f})" if figure else "-"
+    if head:
+        found |= {
+            "macro_ap_source": report.headline,
+            "macro_ap": head.macro_ap,
+            "macro_ap_over": head.macro_ap_over,
+            "per_category": {name: head.per_category[name] for name in head.macro_ap_over},
+            "per_source": {
+                source: {field.name: getattr(figures, field.name) for field in fields(figures)}
+                | ({"degraded": report.degraded} if source == report.headline else {})
+                for source, figures in report.sources.items()
+            },
+            "skipped": [each.reason for each in report.skipped],
+        }
+    found["speed"] = {"threads": report.threads, "load_average": report.load, "batches": report.speed}
+    if report.clips:
+        found["clips"] = report.clips
+    if report.fairness:
+        found |= {"rendered": report.rendered, "fairness": report.fairness}
+    plain: dict[str, Any] = as_json(found)
+    return plain

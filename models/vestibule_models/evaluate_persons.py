@@ -1,80 +1,214 @@
-"""Measures person detectors: the shipped one, HOG, any model folder; on labelled frames and on photos."""
+"""Measure person detectors on pictures with labelled people: a model folder, others beside it, OpenCV's HOG."""
 
 import argparse
-import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest, load_manifest, model_path
+from vestibule_models.artifact import ArtifactError, DetectorManifest, load_manifest, model_path
+from vestibule_models.as_json import as_json
+from vestibule_models.calibration import Interval
+from vestibule_models.dataset import read_sprites
+from vestibule_models.fairness import Fairness, garments_csv, measure_persons
 from vestibule_models.persons_decode import Bytes, Floats, cells, letterbox, read_people, suppress, to_tensor
-from vestibule_models.persons_metrics import Figures, Matched, figures, intervals, match
-from vestibule_models.persons_sources import Photo, load_photos
+from vestibule_models.persons_frames import FRAMES, read_sets
+from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, figures, intervals, match, within
+from vestibule_models.persons_sources import Photo
 
 Find = Callable[[Bytes], tuple[Floats, Floats]]
 """uint8 (H, W, 3) BGR -> boxes xyxy float32 (N, 4) in its pixels, scores float32 (N,)."""
 
 LOWEST_SCORE = 0.02
 """Curves are drawn from here on."""
-_CLIPS = {"onebyone": "one-by-one-person-detection.mp4", "worker-zone-detection": "worker-zone-detection.gif"}
-_SMALLEST_SHARE = 0.1
-"""Of the photo's height: smaller people count neither way; none in a shop is."""
+COMPARED_WIDTH_PX = 640
+"""Pictures count as so wide when heights of people are told."""
+HOG = "HOG, 640 wide"
 _HOG_MARGIN, _HOG_INSIDE = np.array([0.1, 0.06]), np.array([0.8, 0.9])
 """HOG's windows are larger than people; OpenCV's example peopledetect.cpp shrinks them so (AP50 0.36 against 0.12)."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `vestibule-models evaluate persons`."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of clips and persons-v1")
-    parser.add_argument(
-        "--model", type=Path, action="append", help="model folder; may be repeated (default: the shipped one)"
-    )
-    parser.add_argument("--no-hog", action="store_true", help="leave OpenCV's HOG detector out")
-    parser.add_argument("--no-photos", action="store_true", help="only the labelled frames")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default %(default)s)")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a detector finds of one set of pictures, or of the people of some height in them.
+
+    Attributes:
+        pictures: how many.
+        people: labelled, but for those who count neither way.
+        ap50: average precision at IoU 0.5.
+        recall_at_p90: best recall at a precision of 0.9 or more.
+        recall_at_1_fppi: best recall with no more false boxes than pictures.
+    """
+
+    pictures: int
+    people: int
+    ap50: Interval
+    recall_at_p90: Interval
+    recall_at_1_fppi: Interval
 
 
-def run(args: argparse.Namespace) -> int:
-    """Print a table: one row for each detector and set of pictures."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Detected:
+    """One detector's figures.
+
+    Attributes:
+        name: of the model, or `HOG`.
+        cpu_ms: of a 640x360 frame on one thread.
+        sets: by the set's name.
+        by_height: set -> range of heights -> figures; ranges without people are left out.
+        frames: the boxes of each set's pictures, compared with their people.
+    """
+
+    name: str
+    cpu_ms: float
+    sets: dict[str, Found]
+    by_height: dict[str, dict[str, Found]]
+    frames: dict[str, list[Matched]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PersonReport:
+    """All that one run of `evaluate` found.
+
+    Attributes:
+        manifest: of the model.
+        data: name of the folder; empty where only rendered people were looked at.
+        split: of the photos: the one that was asked for, or `all`.
+        detectors: the model first, then what it is compared with.
+        photos: the pictures of each set.
+        find: runs the model.
+        fairness: by women and men, and by group, on rendered people.
+    """
+
+    manifest: DetectorManifest
+    data: str
+    split: str
+    detectors: tuple[Detected, ...]
+    photos: dict[str, list[Photo]]
+    find: Find
+    fairness: tuple[Fairness, ...]
+
+
+def evaluate(args: argparse.Namespace) -> PersonReport:
+    """Run everything that was asked for.
+
+    Raises:
+        ArtifactError: a model or the data cannot be used.
+    """
     cv2.setNumThreads(1)
-    detectors: dict[str, Find] = {}
-    for folder in args.model or [ZOO / "person-mobilenet"]:
-        detectors[folder.name] = network_of(folder)
+    manifest = load_detector(args.model)
+    finds = {manifest.name: network_of(args.model)}
+    finds |= {load_detector(folder).name: network_of(folder) for folder in args.against}
     if not args.no_hog:
-        detectors["HOG, 640 wide"] = find_with_hog
-    sets = {"labelled frames": labelled_frames(args.data / "clips" / "real")}
-    if not args.no_photos:
-        sets["composed clips"] = clip_frames(args.data / "clips")
-        photos = load_photos(args.data / "persons-v1", "test")
-        sets["photos, everyday"] = [large_only(photo) for photo in photos if photo.source.startswith("coco")]
-        sets["photos, street"] = [alone(photo) for photo in photos if photo.source == "ccp" and len(photo.people)]
-    _say(
-        "| detector | pictures | people | recall at precision 0.9 | AP50 | CPU ms a frame |\n|---|---|---|---|---|---|"
+        finds[HOG] = find_with_hog
+    sets = read_sets(args.data, args.split) if args.data else {}
+    sprites = read_sprites(args.sprites, garments_csv(args.avatars)) if args.sprites else []
+    find = finds[manifest.name]
+    return PersonReport(
+        manifest=manifest,
+        data=args.data.resolve().name if args.data else "",
+        split=args.split or "all",
+        detectors=tuple(detect_all(name, each, sets, seed=args.seed) for name, each in finds.items()) if sets else (),
+        photos=sets,
+        find=find,
+        fairness=measure_persons(find, manifest.score_threshold, sprites, seed=args.seed) if sprites else (),
     )
-    for name, find in detectors.items():
-        spent_ms = milliseconds(find)
-        for pictures, photos in sets.items():
-            frames = compare(find, photos)
-            ranges = intervals(frames, np.random.default_rng(args.seed))
-            _say(row(name, pictures, figures(frames), ranges, spent_ms))
-    return 0
 
 
-def row(name: str, pictures: str, found: Figures, ranges: dict[str, tuple[float, float]], spent_ms: float) -> str:
-    """One line of the table."""
-    cells_ = [
-        f"{getattr(found, key):.2f} ({low:.2f} to {high:.2f})"
-        for key, (low, high) in ((key, ranges[key]) for key in ("recall_at_p90", "ap50"))
-    ]
-    return f"| {name} | {pictures} | {found.people} | {cells_[0]} | {cells_[1]} | {spent_ms:.1f} |"
+def detect_all(name: str, find: Find, sets: dict[str, list[Photo]], *, seed: int = 0) -> Detected:
+    """Run one detector over all sets."""
+    frames = {pictures: compare(find, photos) for pictures, photos in sets.items()}
+    ranges = {
+        pictures: {
+            height: [within(frame, low, high) for frame in matched] for height, (low, high) in HEIGHTS_PX.items()
+        }
+        for pictures, matched in frames.items()
+    }
+    return Detected(
+        name=name,
+        cpu_ms=milliseconds(find),
+        sets={pictures: sum_up(matched, seed=seed) for pictures, matched in frames.items()},
+        by_height={
+            pictures: {
+                height: sum_up(matched, seed=seed)
+                for height, matched in heights.items()
+                if any(frame.people for frame in matched)
+            }
+            for pictures, heights in ranges.items()
+        },
+        frames=frames,
+    )
+
+
+def sum_up(frames: list[Matched], *, seed: int = 0) -> Found:
+    """Return the figures of some frames with their intervals."""
+    value, ends = figures(frames), intervals(frames, np.random.default_rng(seed))
+
+    def interval(name: str) -> Interval:
+        return Interval(value=getattr(value, name), low=ends[name][0], high=ends[name][1])
+
+    return Found(
+        pictures=len(frames),
+        people=value.people,
+        ap50=interval("ap50"),
+        recall_at_p90=interval("recall_at_p90"),
+        recall_at_1_fppi=interval("recall_at_1_fppi"),
+    )
 
 
 def compare(find: Find, photos: list[Photo]) -> list[Matched]:
-    """Run a detector over pictures."""
-    return [match(*find(photo.image), photo.people, photo.ignore) for photo in photos]
+    """Run a detector over pictures; heights are those of pictures 640 pixels wide."""
+    frames = []
+    for photo in photos:
+        boxes, scores = find(photo.image)
+        scale = np.float32(COMPARED_WIDTH_PX / photo.image.shape[1])
+        frames.append(match(boxes * scale, scores, photo.people * scale, photo.ignore * scale))
+    return frames
+
+
+def to_json(report: PersonReport) -> dict[str, Any]:
+    """Return plain values: the model's figures on the labelled frames on top, everything by set below."""
+    found: dict[str, Any] = {
+        "model": report.manifest.name,
+        "version": report.manifest.version,
+        "kind": report.manifest.kind,
+        "data": report.data,
+        "split": report.split,
+        "score_threshold": report.manifest.score_threshold,
+    }
+    if report.detectors:
+        mine = report.detectors[0]
+        head = mine.sets.get(FRAMES)
+        found |= {
+            "ap50": head.ap50 if head else None,
+            "recall_at_p90": head.recall_at_p90 if head else None,
+            "recall_at_1_fppi": head.recall_at_1_fppi if head else None,
+            "cpu_ms": mine.cpu_ms,
+            "detectors": {
+                each.name: {"cpu_ms": each.cpu_ms, "per_set": each.sets, "by_height": each.by_height}
+                for each in report.detectors
+            },
+        }
+    if report.fairness:
+        found["fairness"] = report.fairness
+    plain: dict[str, Any] = as_json(found)
+    return plain
+
+
+def load_detector(folder: Path) -> DetectorManifest:
+    """Read a model folder's manifest.
+
+    Raises:
+        ArtifactError: the folder holds no person detector.
+    """
+    manifest = load_manifest(folder)
+    if not isinstance(manifest, DetectorManifest):
+        raise ArtifactError(f"model folder {folder} holds a {manifest.kind}, not a person detector")
+    return manifest
 
 
 def network_of(folder: Path, *, nms_iou: float = 0.5) -> Find:
@@ -83,9 +217,7 @@ def network_of(folder: Path, *, nms_iou: float = 0.5) -> Find:
     Raises:
         ArtifactError: the folder holds no person detector, or is damaged.
     """
-    manifest = load_manifest(folder)
-    if not isinstance(manifest, DetectorManifest):
-        raise ArtifactError(f"model folder {folder} holds a {manifest.kind}, not a person detector")
+    manifest = load_detector(folder)
     infer = _litert(folder, manifest) if _has(manifest, ".tflite") else _opencv(folder, manifest)
     grid = cells(manifest.input, manifest.strides)
 
@@ -154,76 +286,3 @@ def milliseconds(find: Find, times: int = 40) -> float:
         find(noise)
         spent.append(time.process_time() - start)
     return float(np.median(spent[5:])) * 1000
-
-
-def labelled_frames(folder: Path) -> list[Photo]:
-    """Read the frames of the real clips that people have labelled; frames are counted from 0 as decoded."""
-    labels = json.loads((folder / "boxes.json").read_text(encoding="utf-8"))
-    photos = []
-    for key, clip in _CLIPS.items():
-        wanted = {int(name.rsplit("_", 1)[1].split(".")[0]): name for name in labels if name.startswith(f"{key}_")}
-        capture = cv2.VideoCapture(str(folder / clip))
-        for number in range(max(wanted) + 1):
-            read, image = capture.read()
-            if not read:
-                raise FileNotFoundError(2, f"ends before frame {number}", str(folder / clip))
-            if number in wanted:
-                label = labels[wanted[number]]
-                photos.append(
-                    Photo(
-                        name=wanted[number],
-                        source=key,
-                        image=np.asarray(image, np.uint8),
-                        people=np.array(label["boxes"], np.float32).reshape(-1, 4),
-                        ignore=np.array(label["ignore"], np.float32).reshape(-1, 4),
-                    )
-                )
-        capture.release()
-    return photos
-
-
-def clip_frames(folder: Path, *, apart_s: float = 2.0) -> list[Photo]:
-    """Read frames of the clips that were composed with complete truth, some seconds apart."""
-    photos = []
-    for path in sorted(folder.glob("*.truth.json")):
-        truth = json.loads(path.read_text(encoding="utf-8"))
-        capture = cv2.VideoCapture(str(folder / truth["clip"]))
-        every = max(1, round(truth["fps"] * apart_s))
-        for number in range(truth["frames"]):
-            if not capture.grab():
-                raise FileNotFoundError(2, f"ends before frame {number}", str(folder / truth["clip"]))
-            if number % every:
-                continue
-            image = np.asarray(capture.retrieve()[1], np.uint8)
-            rows = [box[1:] for person in truth["people"] for box in person["boxes"] if box[0] == number]
-            people = np.array(rows, np.float32).reshape(-1, 4)
-            nobody = np.zeros((0, 4), np.float32)
-            photos.append(
-                Photo(name=f"{path.stem}_{number}", source=path.stem, image=image, people=people, ignore=nobody)
-            )
-        capture.release()
-    return photos
-
-
-def large_only(photo: Photo) -> Photo:
-    """Let people under a tenth of the photo's height count neither way."""
-    large = photo.people[:, 3] - photo.people[:, 1] >= _SMALLEST_SHARE * photo.image.shape[0]
-    ignore = np.concatenate([photo.ignore, photo.people[~large]])
-    return Photo(name=photo.name, source=photo.source, image=photo.image, people=photo.people[large], ignore=ignore)
-
-
-def alone(photo: Photo) -> Photo:
-    """Ask only for the largest person: passers-by behind are labelled unevenly, so they count neither way."""
-    sizes = np.prod(photo.people[:, 2:] - photo.people[:, :2], axis=1)
-    height, width = photo.image.shape[:2]
-    return Photo(
-        name=photo.name,
-        source=photo.source,
-        image=photo.image,
-        people=photo.people[[int(np.argmax(sizes))]],
-        ignore=np.array([[0, 0, width, height]], np.float32),
-    )
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command's answer

@@ -69,13 +69,15 @@ def measure_reid(runner: LiteRTRunner, clip: Path, *, every: int = 15) -> dict[s
     }
 
 
+def before_backdrop(sprite: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put a rendered person uint8 (H, W, 4) RGBA before plain grey; returns uint8 (H, W, 3) RGB."""
+    cover = sprite[:, :, 3:].astype(np.float32) / 255
+    return np.asarray(sprite[:, :, :3] * cover + BACKDROP * (1 - cover), np.uint8)
+
+
 def read_rendered(runner: LiteRTRunner, examples: Sequence[Example]) -> dict[str, Any]:
     """Return how each category is read on rendered people that the network has not seen: no figure of quality."""
-    images = []
-    for example in examples:
-        sprite = read_image(example.path)
-        cover = sprite[:, :, 3:].astype(np.float32) / 255
-        images.append(np.asarray(sprite[:, :, :3] * cover + BACKDROP * (1 - cover), np.uint8))
+    images = [before_backdrop(read_image(example.path)) for example in examples]
     probs = runner.run_all(images).probs
     figures: dict[str, Any] = {}
     for column, label in enumerate(LABELS):

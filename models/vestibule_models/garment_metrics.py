@@ -1,0 +1,240 @@
+"""How well garments are told: average precision, precision and recall at thresholds, groups, confusions, calibration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vestibule_models.artifact import Thresholds
+from vestibule_models.calibration import Interval, average_precision, wilson
+from vestibule_models.labels import LABELS, MEMBERS, GarmentLabel
+from vestibule_models.reliability import Calibration, calibration_of
+
+Floats = NDArray[np.float32]
+
+MIN_POSITIVES = 10
+"""Categories with fewer positives do not count in the mean."""
+_LOWER = frozenset({GarmentLabel.JEANS, GarmentLabel.SHORTS, GarmentLabel.SKIRT, GarmentLabel.SWEATPANTS})
+_WHOLE = frozenset({GarmentLabel.DRESS, GarmentLabel.JUMPSUIT, GarmentLabel.ROMPER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtThreshold:
+    """What is told at or above a threshold.
+
+    Attributes:
+        threshold: 0 to 1.
+        told: answers at or above it.
+        precision: share of them that is right; None where nothing was told, which is not a precision of nought.
+        recall: share of the worn garments that is told; None where none is worn.
+    """
+
+    threshold: float
+    told: int
+    precision: Interval | None
+    recall: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Category:
+    """Of one category or group. Photos on which nobody could tell count neither way.
+
+    Attributes:
+        positives: photos on which it is worn.
+        known: photos on which it is worn or known not to be.
+        ap: average precision, with its interval over photos drawn anew; None without a positive.
+        likely: at the model's threshold of that name; None where there is none.
+        certain: likewise.
+    """
+
+    positives: int
+    known: int
+    ap: Interval | None
+    likely: AtThreshold | None = None
+    certain: AtThreshold | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GarmentFigures:
+    """Of one set of photos.
+
+    Attributes:
+        photos: how many.
+        macro_ap: mean of the average precisions of `macro_ap_over`; None where that is empty.
+        macro_ap_over: the categories with at least `MIN_POSITIVES` positives.
+        top1: share of photos on which the highest answer is a garment worn, among those where that is known and
+            anything is worn.
+        per_category: all 15.
+        groups: by name, each scored by `group_scores`.
+        groups_macro_ap: mean over the groups with at least `MIN_POSITIVES` positives.
+        confusion: worn garment -> garment told instead -> photos; the worn one itself where nothing was.
+        calibration: of all answers on the categories of `macro_ap_over`.
+    """
+
+    photos: int
+    macro_ap: Interval | None
+    macro_ap_over: tuple[str, ...]
+    top1: Interval
+    per_category: dict[str, Category]
+    groups: dict[str, Category]
+    groups_macro_ap: Interval | None
+    confusion: dict[str, dict[str, int]]
+    calibration: Calibration | None
+
+
+def group_scores(probs: Floats) -> Floats:
+    """Return float32 (N, 4): how sure it is that any member of each group is worn, taken as independent (noisy-or).
+
+    Args:
+        probs: float32 (N, 15).
+    """
+    columns = [[LABELS.index(label) for label in members] for members in MEMBERS.values()]
+    return np.stack([1 - np.prod(1 - probs[:, members], axis=1) for members in columns], axis=1)
+
+
+def group_truth(targets: Floats, known: Floats) -> tuple[Floats, Floats]:
+    """Return targets and known float32 (N, 4): worn if any member is, absent if all are known to be, else unknown."""
+    truth, told = [], []
+    for members in MEMBERS.values():
+        columns = [LABELS.index(label) for label in members]
+        worn = (targets[:, columns] * known[:, columns]).max(axis=1)
+        truth.append(worn)
+        told.append(np.maximum(worn, known[:, columns].min(axis=1)))
+    return np.stack(truth, axis=1), np.stack(told, axis=1)
+
+
+def measure(
+    targets: Floats,
+    known: Floats,
+    probs: Floats,
+    thresholds: Mapping[GarmentLabel, Thresholds],
+    *,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> GarmentFigures:
+    """Compare answers with the truth.
+
+    Args:
+        targets: float32 (N, 15), 1 where worn.
+        known: float32 (N, 15), 0 where nobody could tell.
+        probs: float32 (N, 15).
+        thresholds: of each category.
+        rounds: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    names = [str(label) for label in LABELS]
+    plain, macro = _rank(names, targets, known, probs, rounds=rounds, seed=seed)
+    groups, groups_macro = _rank(
+        [str(group) for group in MEMBERS],
+        *group_truth(targets, known),
+        group_scores(probs),
+        rounds=rounds,
+        seed=seed,
+    )
+    categories = {
+        str(label): Category(
+            positives=plain[label].positives,
+            known=plain[label].known,
+            ap=plain[label].ap,
+            likely=_at(targets[:, i], known[:, i], probs[:, i], thresholds[label].likely),
+            certain=_at(targets[:, i], known[:, i], probs[:, i], thresholds[label].certain),
+        )
+        for i, label in enumerate(LABELS)
+    }
+    counted = [i for i, name in enumerate(names) if categories[name].positives >= MIN_POSITIVES]
+    rows = known[:, counted] > 0
+    return GarmentFigures(
+        photos=len(probs),
+        macro_ap=macro,
+        macro_ap_over=tuple(names[i] for i in counted),
+        top1=_top1(targets, known, probs),
+        per_category=categories,
+        groups=groups,
+        groups_macro_ap=groups_macro,
+        confusion=confusion(targets, known, probs),
+        calibration=calibration_of(targets[:, counted][rows], probs[:, counted][rows]),
+    )
+
+
+def _rank(
+    names: Sequence[str], targets: Floats, known: Floats, scores: Floats, *, rounds: int, seed: int
+) -> tuple[dict[str, Category], Interval | None]:
+    """Return each column's average precision and the mean over the columns with enough positives."""
+    rng = np.random.default_rng(seed)
+    values = _precisions(targets, known, scores)
+    drawn = np.stack(
+        [
+            _precisions(targets[pick], known[pick], scores[pick])
+            for pick in (rng.integers(0, len(scores), len(scores)) for _ in range(rounds))
+        ]
+    )
+    positives, told = (targets * known).sum(axis=0), known.sum(axis=0)
+    found = {
+        name: Category(positives=int(positives[i]), known=int(told[i]), ap=_interval(values[i], drawn[:, i]))
+        for i, name in enumerate(names)
+    }
+    counted = positives >= MIN_POSITIVES
+    if not counted.any():
+        return found, None
+    # A round in which a category has no positive at all counts without that category.
+    means = np.nanmean(drawn[:, counted], axis=1)
+    return found, _interval(float(values[counted].mean()), means)
+
+
+def _precisions(targets: Floats, known: Floats, scores: Floats) -> NDArray[np.float64]:
+    rows = known > 0
+    return np.array([average_precision(targets[r, c], scores[r, c]) for c, r in enumerate(rows.T)])
+
+
+def _interval(value: float, drawn: NDArray[np.float64]) -> Interval | None:
+    if np.isnan(value):
+        return None
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return Interval(value=float(value), low=float(low), high=float(high))
+
+
+def _at(targets: Floats, known: Floats, scores: Floats, threshold: float | None) -> AtThreshold | None:
+    if threshold is None:
+        return None
+    rows = known > 0
+    worn, told = targets[rows] > 0, scores[rows] >= threshold
+    right, answers, positives = int((worn & told).sum()), int(told.sum()), int(worn.sum())
+    return AtThreshold(
+        threshold=threshold,
+        told=answers,
+        precision=wilson(right, answers) if answers else None,
+        recall=wilson(right, positives) if positives else None,
+    )
+
+
+def _top1(targets: Floats, known: Floats, probs: Floats) -> Interval:
+    rows, first = np.arange(len(probs)), probs.argmax(axis=1)
+    decided = (known[rows, first] > 0) & ((targets * known).sum(axis=1) > 0)
+    return wilson(int(targets[rows, first][decided].sum()), int(decided.sum()))
+
+
+def confusion(targets: Floats, known: Floats, probs: Floats) -> dict[str, dict[str, int]]:
+    """Count for each worn garment what was told instead of it: worn -> told -> photos.
+
+    Told instead is the garment with the highest score among those that are known not to be worn, that cover the same
+    half of the body, and that score above the worn one; the worn one itself where there is none. So jeans are not
+    confused with the blazer above them.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for column, label in enumerate(LABELS):
+        rivals = [i for i, other in enumerate(LABELS) if i != column and _share_a_half(label, other)]
+        for row in np.flatnonzero((targets[:, column] > 0) & (known[:, column] > 0)):
+            above = [
+                i
+                for i in rivals
+                if known[row, i] > 0 and targets[row, i] == 0 and probs[row, i] > probs[row, column]
+            ]
+            told = LABELS[max(above, key=lambda i: float(probs[row, i]))] if above else label
+            counts.setdefault(str(label), {}).setdefault(str(told), 0)
+            counts[label][told] += 1
+    return counts
+
+
+def _share_a_half(one: GarmentLabel, other: GarmentLabel) -> bool:
+    return one in _WHOLE or other in _WHOLE or (one in _LOWER) == (other in _LOWER)
