@@ -80,7 +80,6 @@ class PersonReport:
         split: of the photos: the one that was asked for, or `all`.
         detectors: the model first, then what it is compared with.
         photos: the pictures of each set.
-        find: runs the model.
         fairness: by women and men, and by group, on rendered people.
     """
 
@@ -89,7 +88,6 @@ class PersonReport:
     split: str
     detectors: tuple[Detected, ...]
     photos: dict[str, list[Photo]]
-    find: Find
     fairness: tuple[Fairness, ...]
 
 
@@ -114,7 +112,6 @@ def evaluate(args: argparse.Namespace) -> PersonReport:
         split=args.split or "all",
         detectors=tuple(detect_all(name, each, sets, seed=args.seed) for name, each in finds.items()) if sets else (),
         photos=sets,
-        find=find,
         fairness=measure_persons(find, manifest.score_threshold, sprites, seed=args.seed) if sprites else (),
     )
 

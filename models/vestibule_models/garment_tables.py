@@ -8,6 +8,10 @@ from vestibule_models.evaluate_garments import ALL, GarmentReport
 from vestibule_models.fairness import BEYOND_CHANCE, Fairness
 from vestibule_models.garment_metrics import MIN_POSITIVES, AtThreshold, GarmentFigures
 
+TOLD_INSTEAD = (
+    "Told instead is the highest garment that is not worn, covers the same half of the body and scores above the worn one."
+)
+
 
 def summary(report: GarmentReport) -> str:
     """Return the headline's tables, speed, and what was looked at beside."""
@@ -22,7 +26,7 @@ def card(report: GarmentReport) -> str:
     """Return all sections of the model card that one run can fill."""
     parts = ["## Figures", headline(report)]
     if report.sources:
-        parts.append(_sources(report))
+        parts.append(sources(report))
     for source, figures in sorted(report.sources.items(), key=lambda pair: pair[0] != report.headline):
         parts += [f"### {source}, {figures.photos} photos", f"Best garment right: {interval(figures.top1)}."]
         if figures.macro_ap:
@@ -143,7 +147,8 @@ def interval(figure: Interval | None) -> str:
     return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})" if figure else "-"
 
 
-def _sources(report: GarmentReport) -> str:
+def sources(report: GarmentReport) -> str:
+    """Return a row for each source."""
     lines = ["| source | photos | macro AP | over | groups | best garment right |", "|---|---|---|---|---|---|"]
     for source, row in report.sources.items():
         over = ", ".join(row.macro_ap_over) or "-"
@@ -165,8 +170,7 @@ def _told(figures: GarmentFigures, word: str) -> tuple[str, str]:
 
 def _confusion(figures: GarmentFigures) -> str:
     lines = [
-        "Told instead is the highest garment that is not worn, covers the same half of the body and scores above the "
-        "worn one.",
+        TOLD_INSTEAD,
         "",
         "| worn | photos | nothing above it | told instead |",
         "|---|---|---|---|",

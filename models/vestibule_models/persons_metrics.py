@@ -30,12 +30,14 @@ class Matched:
     Attributes:
         scores: float32 (K,).
         right: bool (K,).
+        boxes: float32 (K, 4) xyxy pixels.
         heights: float32 (K,) pixels, of the person whom a box found, or of the box itself where it found nobody.
         people_heights: float32 (P,) pixels, of everybody labelled in the frame.
     """
 
     scores: Floats
     right: npt.NDArray[np.bool_]
+    boxes: Floats
     heights: Floats
     people_heights: Floats
 
@@ -69,7 +71,8 @@ class Figures:
 def match(boxes: Floats, scores: Floats, people: Floats, ignore: Floats) -> Matched:
     """Compare one frame's boxes with its labels, all xyxy in the same pixels."""
     free = np.ones(len(people), np.bool_)
-    kept, right, heights = [], [], []
+    kept: list[int] = []
+    right, heights = [], []
     for index in np.argsort(-scores, kind="stable"):
         overlap = overlaps(boxes[index], people) * free if len(people) else np.zeros(1)
         best = int(np.argmax(overlap))
@@ -78,13 +81,14 @@ def match(boxes: Floats, scores: Floats, people: Floats, ignore: Floats) -> Matc
             free[best] = False
         elif _ignored(boxes[index], ignore):
             continue
-        kept.append(scores[index])
+        kept.append(int(index))
         right.append(hit)
         found = people[best] if hit else boxes[index]
         heights.append(found[3] - found[1])
     return Matched(
-        scores=np.array(kept, np.float32),
+        scores=scores[kept].astype(np.float32),
         right=np.array(right, np.bool_),
+        boxes=boxes[kept],
         heights=np.array(heights, np.float32),
         people_heights=people[:, 3] - people[:, 1],
     )
@@ -100,6 +104,7 @@ def within(matched: Matched, low: float, high: float) -> Matched:
     return Matched(
         scores=matched.scores[boxes],
         right=matched.right[boxes],
+        boxes=matched.boxes[boxes],
         heights=matched.heights[boxes],
         people_heights=matched.people_heights[people],
     )
