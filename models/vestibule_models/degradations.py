@@ -1,4 +1,4 @@
-"""What a camera on a ceiling does to a picture, one thing at a time and the same each time, to measure what it costs."""
+"""What a camera on a ceiling does to a picture, one thing at a time, to measure what it costs."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ def darkened(image: Bytes) -> Bytes:
 def compressed(image: Bytes) -> Bytes:
     """Write and read the picture as JPEG of quality 30, as frugal cameras send it."""
     _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 DEGRADATIONS: dict[str, Callable[[Bytes], Bytes]] = {

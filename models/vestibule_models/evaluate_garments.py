@@ -87,15 +87,9 @@ def evaluate(args: argparse.Namespace) -> GarmentReport:
     """
     runner = LiteRTRunner(args.model, threads=args.threads)
     examples = choose(read_examples(args.data), args.split, args.data) if args.data else []
-    answers = {source: answer(runner, rows) for source, rows in _by_source(examples).items()}
-    skipped = tuple(each for answered in answers.values() for each in answered.skipped)
-    for each in skipped:
-        print(f"skipped: {each.reason}", file=sys.stderr)  # noqa: T201 - a line a photo that does not count
-    if skipped and len(skipped) == len(examples):
+    answers, skipped = answer_sources(runner, examples)
+    if skipped and not answers:
         raise ArtifactError(f"{args.data}: none of the {len(examples)} photos could be read")
-    answers = {source: answered for source, answered in answers.items() if answered.examples}
-    if STREET not in answers and answers:
-        answers[ALL] = _joined(list(answers.values()))
     headline = STREET if STREET in answers else ALL
     answered = answers.get(headline)
     thresholds = runner.manifest.thresholds
@@ -137,6 +131,20 @@ def choose(examples: Sequence[Example], split: str | None, data: Path) -> list[E
         there = ", ".join(sorted({example.split for example in examples}))
         raise ArtifactError(f"{data} has no photo of split {split!r}, only of {there}; name another with --split")
     return chosen
+
+
+def answer_sources(
+    runner: LiteRTRunner, examples: Sequence[Example]
+) -> tuple[dict[str, Answered], tuple[Skipped, ...]]:
+    """Classify the photos of each source, and all together where none are of the street; name those that fail."""
+    answers = {source: answer(runner, rows) for source, rows in _by_source(examples).items()}
+    skipped = tuple(each for answered in answers.values() for each in answered.skipped)
+    for each in skipped:
+        print(f"vestibule-models: skipped {each.reason}", file=sys.stderr)  # noqa: T201 - a line a photo
+    answers = {source: answered for source, answered in answers.items() if answered.examples}
+    if answers and STREET not in answers:
+        answers[ALL] = _joined(list(answers.values()))
+    return answers, skipped
 
 
 def answer(

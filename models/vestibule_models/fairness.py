@@ -27,8 +27,10 @@ SEXES = {"F": "women", "M": "men"}
 BEYOND_CHANCE = 0.05
 """A difference with a lower p-value is named."""
 _FRAME_WIDTH, _FRAME_HEIGHT = 640, 360
-_SMALLEST_PX, _TALLEST_PX = 72, 330
+_SMALLEST_PX, _TALLEST_PX = 40, 330
 """Of a person in a frame, drawn evenly by the logarithm."""
+_DARKEST, _NOISE = 0.15, 5.0
+"""Least light in a room, and the standard deviation of the noise, so that not everybody is found at once."""
 _IOU = 0.5
 _OPAQUE = 127
 
@@ -115,13 +117,14 @@ def compare_sides(units: Sequence[Unit], what: str, *, seed: int = 0, rounds: in
     for avatars, chosen in (("unseen", [unit for unit in units if unit.unseen]), ("all", list(units))):
         for by in ("sex", "group") if chosen else ():
             names = [unit.sex if by == "sex" else unit.group for unit in chosen]
-            found.append(_compare(chosen, names, what, by, avatars, np.random.default_rng(seed), rounds))
+            sides, p_value = _compare(chosen, names, np.random.default_rng(seed), rounds)
+            found.append(Fairness(what=what, by=by, avatars=avatars, sides=sides, p_value=p_value))
     return tuple(found)
 
 
 def _compare(
-    units: Sequence[Unit], names: Sequence[str], what: str, by: str, avatars: str, rng: np.random.Generator, rounds: int
-) -> Fairness:
+    units: Sequence[Unit], names: Sequence[str], rng: np.random.Generator, rounds: int
+) -> tuple[tuple[Side, ...], float | None]:
     kinds, side = np.unique(names, return_inverse=True)
     _, outfit = np.unique([unit.outfit for unit in units], return_inverse=True)
     recall = np.array([unit.right / unit.trials for unit in units])
@@ -139,8 +142,7 @@ def _compare(
                 beside_equals=float(beside[side == number].mean()),
             )
         )
-    p_value = permutation_p(beside, side, outfit, rng, rounds=rounds)
-    return Fairness(what=what, by=by, avatars=avatars, sides=tuple(sides), p_value=p_value)
+    return tuple(sides), permutation_p(beside, side, outfit, rng, rounds=rounds)
 
 
 def permutation_p(
@@ -197,7 +199,7 @@ def measure_persons(
 ) -> tuple[Fairness, ...]:
     """Compare how often a rendered person in a drawn room is found at the shipped threshold (IoU 0.5).
 
-    Every avatar is put into the same rooms, at the same places and of the same heights.
+    Every avatar is put into the same rooms, at the same places, of the same heights, in the same light.
     """
     avatars = _by_avatar(sprites)
     count = min(len(views) for views in avatars.values())
@@ -226,7 +228,10 @@ def put_into_room(sprite: Bytes, rng: np.random.Generator) -> tuple[Bytes, Float
     cover = small[..., 3:] / 255
     part = room[top : top + height, left : left + width]
     part[:] = np.clip(part * (1 - cover) + small[..., 2::-1] * cover, 0, 255)
-    return room, np.array([left, top, left + width, top + height], np.float32)
+    seen = room * rng.uniform(_DARKEST, 1) + rng.normal(0, _NOISE, room.shape)
+    return np.clip(np.rint(seen), 0, 255).astype(np.uint8), np.array(
+        [left, top, left + width, top + height], np.float32
+    )
 
 
 def _unit(avatar: str, views: Sequence[Example], outfit: str, right: int, trials: int) -> Unit:

@@ -1,4 +1,4 @@
-"""How well garments are told: average precision, precision and recall at thresholds, groups, confusions, calibration."""
+"""How well garments are told: average precision, thresholds, groups, confusions, calibration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -226,9 +226,7 @@ def confusion(targets: Floats, known: Floats, probs: Floats) -> dict[str, dict[s
         rivals = [i for i, other in enumerate(LABELS) if i != column and _share_a_half(label, other)]
         for row in np.flatnonzero((targets[:, column] > 0) & (known[:, column] > 0)):
             above = [
-                i
-                for i in rivals
-                if known[row, i] > 0 and targets[row, i] == 0 and probs[row, i] > probs[row, column]
+                i for i in rivals if known[row, i] > 0 and targets[row, i] == 0 and probs[row, i] > probs[row, column]
             ]
             told = LABELS[max(above, key=lambda i: float(probs[row, i]))] if above else label
             counts.setdefault(str(label), {}).setdefault(str(told), 0)

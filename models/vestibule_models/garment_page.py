@@ -1,5 +1,6 @@
 """What `evaluate` found of a garment classifier, as a page with plots and its worst mistakes."""
 
+import math
 from html import escape
 
 import numpy as np
@@ -62,8 +63,8 @@ def _tiles(report: GarmentReport, head: GarmentFigures | None) -> list[pages.Til
 
 
 def _tile(label: str, figure: Interval | None, note: str) -> pages.Tile:
-    if figure is None:
-        return pages.Tile(label=label, figure="-", note=f"nothing has {MIN_POSITIVES} positives")
+    if figure is None or math.isnan(figure.value):
+        return pages.Tile(label=label, figure="-", note="too few photos")
     return pages.Tile(label=label, figure=f"{figure.value:.2f}", note=f"{figure.low:.2f} to {figure.high:.2f}; {note}")
 
 
@@ -72,7 +73,10 @@ def _figures(report: GarmentReport, head: GarmentFigures) -> list[pages.Section]
     grouped = {name: row.ap for name, row in head.groups.items() if row.ap and row.positives >= MIN_POSITIVES}
     poorer = {name: _both(figures) for name, figures in {"as they are": head, **report.degraded}.items()}
     parts: list[tuple[str, str]] = [
-        ("Categories", (plots.ranges(counted, label="average precision") if counted else "") + _md(tables.categories(head))),
+        (
+            "Categories",
+            (plots.ranges(counted, label="average precision") if counted else "") + _md(tables.categories(head)),
+        ),
         ("Groups", (plots.ranges(grouped, label="average precision") if grouped else "") + _md(tables.groups(head))),
     ]
     if report.answered and counted:
@@ -87,7 +91,9 @@ def _figures(report: GarmentReport, head: GarmentFigures) -> list[pages.Section]
         parts.append(("Calibration", _md(explained) + plots.reliability(head.calibration)))
     if report.answered:
         told, missed = (pages.sheet(worst(report.answered, missed=missed)) for missed in (False, True))
-        parts.append(("Worst mistakes", f"{_md(_WORST_TEXT)}<h3>Told, not worn</h3>{told}<h3>Worn, missed</h3>{missed}"))
+        parts.append(
+            ("Worst mistakes", f"{_md(_WORST_TEXT)}<h3>Told, not worn</h3>{told}<h3>Worn, missed</h3>{missed}")
+        )
     parts.append(("By source", _md(tables.sources(report))))
     return [pages.Section(heading=heading, html=html) for heading, html in parts]
 
@@ -107,7 +113,7 @@ def _both(figures: GarmentFigures) -> dict[str, Interval]:
 def _curves(answered: Answered, names: list[str]) -> dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]]:
     targets = np.stack([example.targets for example in answered.examples])
     known = np.stack([example.known for example in answered.examples])
-    curves = {}
+    curves: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]] = {}
     for name in names:
         column = [str(label) for label in LABELS].index(name)
         rows = known[:, column] > 0

@@ -1,5 +1,6 @@
 """What `evaluate` found of a garment classifier, as the Markdown of its model card."""
 
+import math
 from collections.abc import Sequence
 
 from vestibule_models.calibration import Interval
@@ -9,7 +10,8 @@ from vestibule_models.fairness import BEYOND_CHANCE, Fairness
 from vestibule_models.garment_metrics import MIN_POSITIVES, AtThreshold, GarmentFigures
 
 TOLD_INSTEAD = (
-    "Told instead is the highest garment that is not worn, covers the same half of the body and scores above the worn one."
+    "Told instead is the highest garment that is not worn, covers the same half of the body and scores above the "
+    "worn one."
 )
 
 
@@ -99,13 +101,11 @@ def degraded(report: GarmentReport) -> str:
 
 def speed(report: GarmentReport) -> str:
     """Return a row for each size of batch."""
-    lines = [
+    how = (
         f"LiteRT, {report.threads} threads of this CPU, letterboxing not counted; {report.load:.1f} programs wanted to "
-        "run meanwhile.",
-        "",
-        "| batch | crops/s by the clock | CPU ms a crop, all threads |",
-        "|---|---|---|",
-    ]
+        "run meanwhile."
+    )
+    lines = [how, "", "| batch | crops/s by the clock | CPU ms a crop, all threads |", "|---|---|---|"]
     lines += [f"| {each.batch} | {each.crops_per_s:.0f} | {each.cpu_ms_per_crop:.1f} |" for each in report.speed]
     return "\n".join(lines)
 
@@ -119,11 +119,11 @@ def fairness(found: Sequence[Fairness]) -> str:
     named = []
     for one in found:
         p_value = "-" if one.p_value is None else f"{one.p_value:.3f}"
-        for side in one.sides:
-            lines.append(
-                f"| {one.what} | {one.avatars} | {side.name} | {side.avatars}, {side.trials} | {interval(side.recall)} "
-                f"| {side.beside_equals:+.3f} | {p_value} |"
-            )
+        lines += [
+            f"| {one.what} | {one.avatars} | {side.name} | {side.avatars}, {side.trials} | {interval(side.recall)} "
+            f"| {side.beside_equals:+.3f} | {p_value} |"
+            for side in one.sides
+        ]
         if one.p_value is not None and one.p_value < BEYOND_CHANCE:
             named.append(f"{one.what}, {one.avatars} avatars, by {one.by}: p = {one.p_value:.3f}")
     text = (
@@ -143,8 +143,10 @@ def fairness(found: Sequence[Fairness]) -> str:
 
 
 def interval(figure: Interval | None) -> str:
-    """Return a figure with its interval, or a dash."""
-    return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})" if figure else "-"
+    """Return a figure with its interval, or a dash where there is none or it rests on nothing."""
+    if figure is None or math.isnan(figure.value):
+        return "-"
+    return f"{figure.value:.2f} ({figure.low:.2f}-{figure.high:.2f})"
 
 
 def sources(report: GarmentReport) -> str:
@@ -185,13 +187,9 @@ def _confusion(figures: GarmentFigures) -> str:
 def _calibration(figures: GarmentFigures) -> str:
     if not figures.calibration:
         return "No category has enough positives."
-    lines = [
-        "Expected calibration error, all answers on the categories of the macro AP: "
-        f"{figures.calibration.expected_calibration_error:.3f}.",
-        "",
-        "| answers | mean score | worn |",
-        "|---|---|---|",
-    ]
+    error = figures.calibration.expected_calibration_error
+    lines = [f"Expected calibration error, all answers on the categories of the macro AP: {error:.3f}.", ""]
+    lines += ["| answers | mean score | worn |", "|---|---|---|"]
     lines += [f"| {b.answers} | {b.mean_score:.2f} | {b.share_true:.2f} |" for b in figures.calibration.bins]
     return "\n".join(lines)
 
@@ -207,7 +205,12 @@ def _beside(report: GarmentReport) -> list[str]:
         ]
         parts.append("\n".join(lines))
     if report.rendered:
-        lines = ["### The demo's people", "", "| category | pictures | told of worn | told of not worn |", "|---|---|---|---|"]
+        lines = [
+            "### The demo's people",
+            "",
+            "| category | pictures | told of worn | told of not worn |",
+            "|---|---|---|---|",
+        ]
         lines += [
             f"| {name} | {row['worn']} | {row['told_of_worn']:.0%} | {row['told_of_absent']:.0%} |"
             for name, row in report.rendered.items()

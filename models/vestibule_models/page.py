@@ -23,7 +23,8 @@ main { padding-bottom: 3rem; margin-top: -2.8rem; }
 .tile, section { background: #fff; border: 1px solid var(--line); border-radius: 10px;
   box-shadow: 0 1px 3px rgb(22 35 59 / 7%); }
 .tile { padding: .9rem 1.1rem; }
-.tile b { display: block; font-size: 1.75rem; line-height: 1.2; color: var(--blue); font-variant-numeric: tabular-nums; }
+.tile b { display: block; font-size: 1.75rem; line-height: 1.2; color: var(--blue);
+  font-variant-numeric: tabular-nums; }
 .tile span { display: block; font-weight: 600; font-size: .88rem; }
 .tile small { color: var(--soft); }
 section { padding: 1.2rem 1.5rem 1.4rem; margin-top: 1.1rem; overflow-x: auto; }
@@ -40,6 +41,7 @@ th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; }
 .sheet.wide { grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
 figure { margin: 0; border: 1px solid var(--line); border-radius: 8px; overflow: hidden; background: #fbfcfd; }
 figure img { display: block; width: 100%; height: 220px; object-fit: contain; background: #e9edf3; }
+.sheet.wide img { height: auto; }
 figcaption { padding: .5rem .6rem; font-size: .78rem; line-height: 1.4; }
 figcaption code { color: var(--soft); font-size: .72rem; overflow-wrap: anywhere; }
 .wrong { color: #b3361e; } .missed { color: #8a5a00; }

@@ -126,9 +126,7 @@ def figures(frames: list[Matched], *, precision: float = 0.9) -> Figures:
     right = np.concatenate([frame.right for frame in frames])[order]
     if not people or not len(order):
         nothing = float("nan")
-        return Figures(
-            people=people, ap50=0.0, recall_at_p90=0.0, recall_at_1_fppi=0.0, threshold_at_best_f1=nothing
-        )
+        return Figures(people=people, ap50=0.0, recall_at_p90=0.0, recall_at_1_fppi=0.0, threshold_at_best_f1=nothing)
     hits = np.cumsum(right)
     precisions, recalls = hits / np.arange(1, len(hits) + 1), hits / people
     envelope = np.maximum.accumulate(precisions[::-1])[::-1]
@@ -156,7 +154,7 @@ def intervals(frames: list[Matched], rng: np.random.Generator, *, times: int = 1
 
 
 def curve(frames: list[Matched]) -> tuple[Floats, Floats]:
-    """Return recall and precision after each box by falling score, both float32 (K,); empty where nobody is labelled."""
+    """Return recall and precision after each box by falling score, float32 (K,); empty where nobody is labelled."""
     people = sum(frame.people for frame in frames)
     scores = np.concatenate([frame.scores for frame in frames])
     right = np.concatenate([frame.right for frame in frames])[np.argsort(-scores, kind="stable")]

@@ -19,14 +19,12 @@ from vestibule_models.persons_sources import Photo
 
 _WORST = 9
 _RED, _GREEN, _YELLOW = (36, 54, 220), (90, 170, 60), (0, 190, 250)
-"""BGR: a false box, a person found, a person missed."""
+"""BGR: a false box, one that found somebody, a labelled person."""
 
 
 def page(report: PersonReport) -> str:
     """Return the HTML. Pictures of the worst mistakes are in it: keep it where the photos may be kept."""
-    sections = []
-    for pictures in report.photos:
-        sections.append(pages.Section(heading=pictures.capitalize(), html=_set(report, pictures)))
+    sections = [pages.Section(heading=pictures.capitalize(), html=_set(report, pictures)) for pictures in report.photos]
     if report.detectors:
         sections.append(pages.Section(heading="All figures", html=pages.markdown(tables.figures(report))))
     if report.fairness:
@@ -82,16 +80,14 @@ def _set(report: PersonReport, pictures: str) -> str:
     ]
     mistakes = worst(report.detectors[0].frames[pictures], report.photos[pictures], report.manifest.score_threshold)
     if mistakes:
-        key = "Found in green, missed in yellow, false boxes in red."
+        key = "Labelled people in yellow, boxes that found one in green, false ones in red."
         heading = f"<h3>Worst mistakes at the shipped threshold</h3><p>{key}</p>"
         parts.append(f"{heading}{pages.sheet(mistakes, wide=True)}")
     return "".join(parts)
 
 
-def worst(
-    frames: Sequence[Matched], photos: Sequence[Photo], threshold: float, *, most: int = _WORST
-) -> list[str]:
-    """Return the pictures with most mistakes as HTML figures: found green, missed yellow, false boxes red.
+def worst(frames: Sequence[Matched], photos: Sequence[Photo], threshold: float, *, most: int = _WORST) -> list[str]:
+    """Return the pictures with most mistakes as HTML figures, the worst first.
 
     Args:
         frames: boxes as compared with each photo's people, in pictures `COMPARED_WIDTH_PX` wide.

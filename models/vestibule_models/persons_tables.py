@@ -3,10 +3,17 @@
 from vestibule_models.evaluate_persons import Detected, Found, PersonReport
 from vestibule_models.garment_tables import fairness, interval
 
+_HOW = (
+    "IoU 0.5; 95 % bootstrap intervals (frames drawn with replacement, 1,000 times) in brackets. CPU ms: median CPU "
+    "time of a 640x360 frame on one thread, letterbox and suppression included."
+)
+
 
 def summary(report: PersonReport) -> str:
     """Return a row for each detector and set of pictures, and how women, men and groups fare."""
-    parts = [f"{report.manifest.name}, version {report.manifest.version}, split {report.split} of {report.data or '-'}."]
+    parts = [
+        f"{report.manifest.name}, version {report.manifest.version}, split {report.split} of {report.data or '-'}."
+    ]
     if report.detectors:
         parts.append(_table(report.detectors))
     if report.fairness:
@@ -26,16 +33,8 @@ def card(report: PersonReport) -> str:
 
 def figures(report: PersonReport) -> str:
     """Return the figures of all detectors, by set of pictures and by height."""
-    return "\n\n".join(
-        [
-            "IoU 0.5; 95 % bootstrap intervals (frames drawn with replacement, 1,000 times) in brackets. CPU ms: median "
-            "CPU time of a 640x360 frame on one thread, letterbox and suppression included.",
-            _table(report.detectors),
-            "### By height",
-            "Of people in pictures 640 pixels wide.",
-            _heights(report.detectors),
-        ]
-    )
+    parts = [_HOW, _table(report.detectors), "### By height", "Of people in pictures 640 pixels wide."]
+    return "\n\n".join([*parts, _heights(report.detectors)])
 
 
 def _table(detectors: tuple[Detected, ...]) -> str:
@@ -45,9 +44,7 @@ def _table(detectors: tuple[Detected, ...]) -> str:
     ]
     for detector in detectors:
         for name, found in detector.sets.items():
-            lines.append(
-                f"| {detector.name} | {name} | {found.people} | {_cells(found)} | {detector.cpu_ms:.1f} |"
-            )
+            lines.append(f"| {detector.name} | {name} | {found.people} | {_cells(found)} | {detector.cpu_ms:.1f} |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, GREY, INK = "#2a5db0", "#d9822b", "#2f8f6b", "#8a94a6", "#1f2733"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "vestibule",
     "font.family": "sans-serif",
@@ -73,7 +73,9 @@ def reliability(calibration: Calibration) -> str:
     return _one(draw, 4.6, 4.4)
 
 
-def precision_recall(curves: Mapping[str, tuple[NDArray[np.floating], NDArray[np.floating]]], *, columns: int = 5) -> str:
+def precision_recall(
+    curves: Mapping[str, tuple[NDArray[np.floating], NDArray[np.floating]]], *, columns: int = 5
+) -> str:
     """Plot precision over recall, a small picture a name.
 
     Args:
@@ -116,7 +118,7 @@ def bars(groups: Mapping[str, Mapping[str, Interval]], *, label: str) -> str:
         axes.grid(visible=False, axis="x")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(inner))
 
-    return _one(draw, max(4.0, 1.15 * len(groups) + 1), 3.2)
+    return _one(draw, 9.2, 3.2)
 
 
 def matrix(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str:

@@ -1,6 +1,5 @@
 """Measuring person detectors; the one that ships."""
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -9,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vestibule_models import evaluate_persons
+from vestibule_models import evaluate_persons, persons_frames
 from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest, load_manifest, model_path
 from vestibule_models.persons_metrics import figures
 from vestibule_models.persons_sources import Photo
@@ -30,13 +29,13 @@ def photo(people: list[list[float]], ignore: list[list[float]] | None = None) ->
 
 
 def test_small_people_count_neither_way() -> None:
-    changed = evaluate_persons.large_only(photo([[0, 0, 20, 100], [50, 0, 55, 19]], [[90, 0, 99, 9]]))
+    changed = persons_frames.large_only(photo([[0, 0, 20, 100], [50, 0, 55, 19]], [[90, 0, 99, 9]]))
     assert changed.people.tolist() == [[0, 0, 20, 100]]
     assert changed.ignore.tolist() == [[90, 0, 99, 9], [50, 0, 55, 19]]
 
 
 def test_passers_by_count_neither_way() -> None:
-    changed = evaluate_persons.alone(photo([[0, 0, 20, 30], [30, 0, 90, 190]]))
+    changed = persons_frames.alone(photo([[0, 0, 20, 30], [30, 0, 90, 190]]))
     assert changed.people.tolist() == [[30, 0, 90, 190]]
     assert changed.ignore.tolist() == [[0, 0, 100, 200]]
 
@@ -63,7 +62,7 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 @needs_data
 def test_the_shipped_detector_finds_people_in_real_frames() -> None:
-    frames = evaluate_persons.labelled_frames(Path(DATA or "") / "clips" / "real")
+    frames = persons_frames.labelled_frames(Path(DATA or "") / "clips" / "real")
     assert len(frames) == 35
     found = figures(evaluate_persons.compare(evaluate_persons.network_of(SHIPPED), frames))
     assert found.people == 32
@@ -72,13 +71,12 @@ def test_the_shipped_detector_finds_people_in_real_frames() -> None:
 
 
 @needs_data
-def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    evaluate_persons.configure(parser)
-    assert evaluate_persons.run(parser.parse_args(["--data", DATA or "", "--no-photos", "--no-hog"])) == 0
-    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()]
-    assert [row[1].strip() for row in rows] == ["detector", "---", "person-mobilenet"]
-    assert {len(row) for row in rows} == {8}
+def test_heights_are_those_of_pictures_640_wide() -> None:
+    frames = persons_frames.labelled_frames(Path(DATA or "") / "clips" / "real")
+    found = evaluate_persons.compare(evaluate_persons.network_of(SHIPPED), frames)
+    tallest = [max(frame.people_heights, default=0) for frame in found]
+    assert max(tallest) <= 361  # 480x270 and 768x432 become 640x360
+    assert max(tallest) > 350
 
 
 def test_frames_of_a_clip_come_with_their_truth(tmp_path: Path) -> None:
@@ -89,10 +87,10 @@ def test_frames_of_a_clip_come_with_their_truth(tmp_path: Path) -> None:
     people = [{"boxes": [[0, 1, 2, 3, 4], [20, 5, 6, 7, 8], [21, 9, 9, 9, 9]]}, {"boxes": [[20, 1, 1, 2, 2]]}]
     truth = {"clip": "a.mp4", "fps": 10, "frames": 45, "people": people}
     (tmp_path / "a.truth.json").write_text(json.dumps(truth))
-    frames = evaluate_persons.clip_frames(tmp_path)
+    frames = persons_frames.clip_frames(tmp_path)
     assert [photo.people.tolist() for photo in frames] == [[[1, 2, 3, 4]], [[5, 6, 7, 8], [1, 1, 2, 2]], []]
     assert [float(photo.image.mean()) for photo in frames] == pytest.approx([0, 100, 200], abs=6)
 
     (tmp_path / "a.truth.json").write_text(json.dumps({**truth, "frames": 100}))
     with pytest.raises(FileNotFoundError, match="ends before frame 45"):
-        evaluate_persons.clip_frames(tmp_path)
+        persons_frames.clip_frames(tmp_path)

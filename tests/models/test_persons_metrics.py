@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vestibule_models.persons_metrics import Matched, figures, intervals, match
+from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, curve, figures, intervals, match, within
 
 NOWHERE = np.zeros((0, 4), np.float32)
 ONE = np.array([[0, 0, 10, 20]], np.float32)
@@ -42,7 +42,13 @@ def test_a_frame_without_anybody_or_any_box() -> None:
 
 
 def frame(right: list[bool], values: list[float], people: int) -> Matched:
-    return Matched(scores=scores(*values), right=np.array(right, np.bool_), people=people)
+    return Matched(
+        scores=scores(*values),
+        right=np.array(right, np.bool_),
+        boxes=np.zeros((len(right), 4), np.float32),
+        heights=np.full(len(right), 100, np.float32),
+        people_heights=np.full(people, 100, np.float32),
+    )
 
 
 def test_figures_of_a_curve_worked_out_by_hand() -> None:
@@ -69,3 +75,38 @@ def test_intervals_hold_the_figure_and_repeat_with_their_seed() -> None:
     low, high = one["ap50"]
     assert low <= figures(frames).ap50 <= high
     assert low < high
+
+
+def test_recall_at_one_false_box_a_frame() -> None:
+    first = frame([True, False, False, False], [0.9, 0.8, 0.7, 0.6], 2)
+    second = frame([True], [0.65], 1)
+    assert figures([first, second]).recall_at_1_fppi == pytest.approx(2 / 3)
+    assert figures([frame([False, False, True], [0.9, 0.8, 0.7], 1)]).recall_at_1_fppi == 0
+    assert figures([frame([], [], 3)]).recall_at_1_fppi == 0
+
+
+def test_people_of_one_height_are_looked_at_alone() -> None:
+    people = boxes((0, 0, 20, 50), (100, 0, 150, 200))
+    found = match(
+        boxes((0, 0, 20, 52), (100, 0, 150, 190), (300, 0, 310, 30), (400, 0, 450, 180)),
+        scores(0.9, 0.8, 0.7, 0.6),
+        people,
+        NOWHERE,
+    )
+    small, large = (within(found, *HEIGHTS_PX[name]) for name in ("under 64 px", "128 to 256 px"))
+    assert (small.people, small.right.tolist(), small.scores.tolist()) == (1, [True, False], pytest.approx([0.9, 0.7]))
+    assert (large.people, large.right.tolist(), large.scores.tolist()) == (1, [True, False], pytest.approx([0.8, 0.6]))
+    assert within(found, *HEIGHTS_PX["64 to 128 px"]).people == 0
+
+
+def test_the_ranges_of_height_leave_no_gap() -> None:
+    ends = list(HEIGHTS_PX.values())
+    assert ends[0][0] == 0
+    assert np.isinf(ends[-1][1])
+    assert [high for _, high in ends[:-1]] == [low for low, _ in ends[1:]]
+
+
+def test_a_curve_falls_from_the_best_box_on() -> None:
+    recall, precision = curve([frame([True, False], [0.9, 0.7], 2), frame([True], [0.8], 1)])
+    assert recall.tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])
+    assert precision.tolist() == pytest.approx([1, 1, 2 / 3])

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule_models.artifact import Thresholds
+from vestibule_models.garment_metrics import Floats, confusion, group_scores, group_truth, measure
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
+
+NO_THRESHOLDS = {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
+GROUPS = tuple(MEMBERS)
+
+
+def row(**scores: float) -> Floats:
+    return np.array([scores.get(label, 0) for label in LABELS], np.float32)
+
+
+def known(*unknown: str) -> Floats:
+    return np.array([label not in unknown for label in LABELS], np.float32)
+
+
+def dresses_and_jeans(dresses: int, jeans: int) -> tuple[Floats, Floats]:
+    targets = np.stack([row(Dress=1)] * dresses + [row(Jeans=1)] * jeans)
+    return targets, np.ones_like(targets)
+
+
+def test_a_perfect_ranking_of_enough_photos() -> None:
+    targets, everything = dresses_and_jeans(12, 12)
+    thresholds = NO_THRESHOLDS | {GarmentLabel.DRESS: Thresholds(positives=30, likely=0.5, certain=0.95)}
+    found = measure(targets, everything, targets * 0.9, thresholds, rounds=50)
+    assert found.macro_ap_over == ("Dress", "Jeans")
+    assert found.macro_ap is not None
+    assert found.macro_ap.value == 1
+    assert found.top1.value == 1
+    dress = found.per_category["Dress"]
+    assert dress.likely is not None
+    assert dress.certain is not None
+    assert dress.likely.precision is not None
+    assert dress.likely.recall is not None
+    assert (dress.likely.precision.value, dress.likely.recall.value) == (1, 1)
+    assert dress.certain.precision is None  # nothing reached it, which is not a precision of nought
+    assert dress.certain.recall is not None
+    assert dress.certain.recall.value == 0
+    assert found.per_category["Jeans"].likely is None
+
+
+def test_categories_with_few_positives_stay_out_of_the_mean() -> None:
+    targets, everything = dresses_and_jeans(9, 15)
+    found = measure(targets, everything, np.full((24, 15), 0.5, np.float32), NO_THRESHOLDS, rounds=50)
+    assert found.macro_ap_over == ("Jeans",)
+    dress = found.per_category["Dress"].ap
+    assert dress is not None
+    assert dress.value == 9 / 24
+    assert dress.low < dress.value < dress.high
+
+
+def test_photos_on_which_nobody_could_tell_count_neither_way() -> None:
+    targets, everything = dresses_and_jeans(12, 12)
+    everything[12:, LABELS.index(GarmentLabel.DRESS)] = 0
+    probs = np.full_like(targets, 0.5)
+    probs[12:, LABELS.index(GarmentLabel.DRESS)] = 0.9
+    found = measure(targets, everything, probs, NO_THRESHOLDS, rounds=20)
+    assert (found.per_category["Dress"].known, found.per_category["Dress"].positives) == (12, 12)
+    assert found.per_category["Dress"].ap is not None
+    assert found.per_category["Dress"].ap.value == 1
+
+
+def test_without_enough_of_anything_there_is_no_mean() -> None:
+    targets, everything = dresses_and_jeans(2, 1)
+    found = measure(targets, everything, targets, NO_THRESHOLDS, rounds=20)
+    assert (found.macro_ap, found.groups_macro_ap, found.calibration) == (None, None, None)
+    assert found.per_category["Tee"].ap is None
+
+
+def test_a_group_is_worn_absent_or_in_doubt() -> None:
+    targets = np.stack([row(Tee=1), row(), row(), row(Dress=1)])
+    doubts = np.stack([known("Top"), known("Top"), known(), known("Sweater", "Cardigan")])
+    truth, told = group_truth(targets, doubts)
+    tops, knits = GROUPS.index(GarmentGroup.LIGHT_TOP), GROUPS.index(GarmentGroup.KNITWEAR)
+    assert truth[:, tops].tolist() == [1, 0, 0, 0]
+    assert told[:, tops].tolist() == [1, 0, 1, 1]
+    assert told[:, knits].tolist() == [1, 1, 1, 0]
+
+
+def test_a_group_is_as_sure_as_any_of_its_independent_members() -> None:
+    scores = group_scores(np.stack([row(Sweater=0.5, Cardigan=0.5, Blazer=0.2)]))[0]
+    assert scores[GROUPS.index(GarmentGroup.KNITWEAR)] == pytest.approx(0.75)
+    assert scores[GROUPS.index(GarmentGroup.OUTERWEAR)] == pytest.approx(0.2)
+    assert scores[GROUPS.index(GarmentGroup.ONE_PIECE)] == 0
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=15, max_size=15))
+def test_a_group_is_never_less_sure_than_a_member(values: list[float]) -> None:
+    probs = np.array([values], np.float32)
+    for score, members in zip(group_scores(probs)[0], MEMBERS.values(), strict=True):
+        assert score >= max(probs[0, LABELS.index(label)] for label in members) - 1e-6
+        assert score <= 1
+
+
+def test_a_confusion_is_within_one_half_of_the_body() -> None:
+    targets = np.stack([row(Jeans=1), row(Dress=1), row(Blazer=1, Skirt=1)])
+    probs = np.stack([row(Jeans=0.4, Blazer=0.9, Skirt=0.3), row(Dress=0.2, Skirt=0.5), row(Blazer=0.3, Jacket=0.4)])
+    assert confusion(targets, np.ones_like(targets), probs) == {
+        "Jeans": {"Jeans": 1},
+        "Dress": {"Skirt": 1},
+        "Blazer": {"Jacket": 1},
+        "Skirt": {"Skirt": 1},  # nothing scores above its 0: an equal score does not
+    }
+
+
+def test_a_garment_in_doubt_is_not_told_instead() -> None:
+    targets = row(Tee=1)[None]
+    assert confusion(targets, known("Top")[None], row(Tee=0.1, Top=0.9)[None]) == {"Tee": {"Tee": 1}}
