@@ -10,6 +10,9 @@ from pathlib import Path
 
 from vestibule_models.artifact import ArtifactError, GarmentManifest, load_manifest
 
+_REPORTS = {"matplotlib": "matplotlib", "markdown-it-py": "markdown_it"}
+"""What a page is made with: distribution -> module."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `evaluate`."""
@@ -78,8 +81,9 @@ def _check(args: argparse.Namespace) -> None:
     for path in (args.json, args.html):
         if path and not path.resolve().parent.is_dir():
             raise ArtifactError(f"cannot write {path}: there is no folder {path.resolve().parent}; make it first")
-    if args.html and importlib.util.find_spec("matplotlib") is None:
+    missing = [name for name, module in _REPORTS.items() if importlib.util.find_spec(module) is None]
+    if args.html and missing:
         raise ArtifactError(
-            "--html needs matplotlib, which is not installed: install the extra `reports` "
+            f"--html needs {' and '.join(missing)}, not installed here: install the extra `reports` "
             "(pip install 'vestibule[reports]'), or leave --html out"
         )

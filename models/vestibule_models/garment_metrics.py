@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 
 MIN_POSITIVES = 10
 """Categories with fewer positives do not count in the mean."""
+_MOST_CELLS = 4_000_000
+"""Photos times rounds of the bootstrap that are held in memory at once."""
 _LOWER = frozenset({GarmentLabel.JEANS, GarmentLabel.SHORTS, GarmentLabel.SKIRT, GarmentLabel.SWEATPANTS})
 _WHOLE = frozenset({GarmentLabel.DRESS, GarmentLabel.JUMPSUIT, GarmentLabel.ROMPER})
 
@@ -161,14 +163,8 @@ def _rank(
     names: Sequence[str], targets: Floats, known: Floats, scores: Floats, *, rounds: int, seed: int
 ) -> tuple[dict[str, Category], Interval | None]:
     """Return each column's average precision and the mean over the columns with enough positives."""
-    rng = np.random.default_rng(seed)
     values = _precisions(targets, known, scores)
-    drawn = np.stack(
-        [
-            _precisions(targets[pick], known[pick], scores[pick])
-            for pick in (rng.integers(0, len(scores), len(scores)) for _ in range(rounds))
-        ]
-    )
+    drawn = redrawn_precisions(targets, known, scores, rounds=rounds, seed=seed)
     positives, told = (targets * known).sum(axis=0), known.sum(axis=0)
     found = {
         name: Category(positives=int(positives[i]), known=int(told[i]), ap=_interval(values[i], drawn[:, i]))
@@ -187,8 +183,37 @@ def _precisions(targets: Floats, known: Floats, scores: Floats) -> NDArray[np.fl
     return np.array([average_precision(targets[r, c], scores[r, c]) for c, r in enumerate(rows.T)])
 
 
+def redrawn_precisions(
+    targets: Floats, known: Floats, scores: Floats, *, rounds: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the average precision of each column on photos drawn anew with replacement, float64 (rounds, C).
+
+    A draw is how often each photo comes up, so that all rounds share one ranking: the same figures as ranking every
+    draw anew, some ten times faster. NaN where a draw holds no positive.
+    """
+    rng, count = np.random.default_rng(seed), len(scores)
+    found = np.full((rounds, scores.shape[1]), np.nan)
+    for start in range(0, rounds, step := max(1, _MOST_CELLS // count)):
+        rows = min(step, rounds - start)
+        draws = rng.multinomial(count, np.full(count, 1 / count), size=rows)
+        for column in range(scores.shape[1]):
+            told = np.flatnonzero(known[:, column] > 0)
+            order = told[np.argsort(-scores[told, column], kind="stable")]
+            if not len(order):
+                continue
+            ranked = scores[order, column]
+            last = np.append(ranked[1:] != ranked[:-1], True)
+            hits = np.cumsum(draws[:, order] * targets[order, column], axis=1)[:, last]
+            answers = np.cumsum(draws[:, order], axis=1)[:, last]
+            with np.errstate(invalid="ignore"):  # a draw without a positive: 0 / 0 is the NaN that is promised
+                recalls = hits / hits[:, -1:]
+            steps = np.diff(recalls, prepend=0.0, axis=1) * hits / np.maximum(answers, 1)
+            found[start : start + rows, column] = steps.sum(axis=1)
+    return found
+
+
 def _interval(value: float, drawn: NDArray[np.float64]) -> Interval | None:
-    if np.isnan(value):
+    if np.isnan(value) or np.isnan(drawn).all():
         return None
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
     return Interval(value=float(value), low=float(low), high=float(high))

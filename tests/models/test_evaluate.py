@@ -1,6 +1,9 @@
 """The command, on photos and people that are drawn here, with the classifier and the detector that ship."""
 
+import contextlib
+import io
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -42,27 +45,56 @@ def evaluate(*arguments: str | Path) -> int:
     return main(["evaluate", *map(str, arguments)])
 
 
-def test_a_stores_own_folders_are_measured_over_all_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = class_folders(tmp_path / "mine")
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's own folder, measured once for several tests: prints, JSON and page lie beside it."""
+    folder = tmp_path_factory.mktemp("own")
+    data = class_folders(folder / "mine")
     (data / "Dress" / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
-    assert evaluate(CLASSIFIER, "--data", data, "--json", tmp_path / "a.json") == 0
-    printed = capsys.readouterr()
-    assert "There are no street photos (source `ccp`) here, so it is over all photos." in printed.out
-    assert "torn.jpg" in printed.err
-    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    html: list[str | Path] = (
+        ["--html", folder / "a.html"] if find_spec("matplotlib") and find_spec("markdown_it") else []
+    )
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert evaluate(CLASSIFIER, "--data", data, "--markdown", "--json", folder / "a.json", *html) == 0
+    (folder / "out.md").write_text(out.getvalue(), encoding="utf-8")
+    (folder / "err.txt").write_text(err.getvalue(), encoding="utf-8")
+    return folder
+
+
+def test_a_stores_own_folders_are_measured_over_all_photos(own: Path) -> None:
+    printed = (own / "out.md").read_text(encoding="utf-8")
+    assert "There are no street photos (source `ccp`) here, so it is over all photos." in printed
+    assert "torn.jpg" in (own / "err.txt").read_text(encoding="utf-8")
+    found = json.loads((own / "a.json").read_text(encoding="utf-8"))
     assert (found["kind"], found["model"]) == ("garment-classifier", load_manifest(CLASSIFIER).name)
     assert found["macro_ap_source"] == "all photos"
     assert found["split"] == "all"
     assert set(found["per_category"]) == {"Dress", "Jeans"}
-    assert found["macro_ap"] == pytest.approx(
-        np.mean([found["per_category"][name]["ap"] for name in ("Dress", "Jeans")])
-    )
+    each = [found["per_category"][name]["ap"] for name in ("Dress", "Jeans")]
+    assert found["macro_ap"] == pytest.approx(np.mean(each))
     assert found["macro_ap_95"][0] <= found["macro_ap"] <= found["macro_ap_95"][1]
     assert set(found["per_source"]) == {"mine", "all photos"}
     assert found["per_source"]["mine"]["photos"] == 22
     assert len(found["skipped"]) == 1
     assert [batch["batch"] for batch in found["speed"]["batches"]] == [1, 8, 16]
     assert all(batch["crops_per_s"] > 0 for batch in found["speed"]["batches"])
+
+
+def test_the_card_holds_its_sections(own: Path) -> None:
+    printed = (own / "out.md").read_text(encoding="utf-8")
+    for heading in ("## Figures", "### Poorer pictures", "### What is told instead", "### Calibration", "### Speed"):
+        assert f"\n{heading}\n" in f"\n{printed}"
+
+
+def test_the_page_stands_alone(own: Path) -> None:
+    if not (own / "a.html").is_file():
+        pytest.skip("needs matplotlib and markdown-it-py (the extra `reports`)")
+    text = (own / "a.html").read_text(encoding="utf-8")
+    assert text.count("<svg") >= 5
+    assert "data:image/jpeg;base64," in text
+    assert 'src="http' not in text
+    assert "Worst mistakes" in text
 
 
 def test_street_photos_are_the_headline_and_the_others_beside(tmp_path: Path) -> None:
@@ -77,24 +109,6 @@ def test_street_photos_are_the_headline_and_the_others_beside(tmp_path: Path) ->
     assert degraded["64 px tall"]["photos"] == 24
     assert found["per_source"]["ccp"]["calibration"]["expected_calibration_error"] >= 0
     assert found["per_source"]["myntra-small"]["macro_ap"] is None
-
-
-def test_the_card_holds_its_sections(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate(CLASSIFIER, "--data", class_folders(tmp_path / "mine"), "--markdown") == 0
-    printed = capsys.readouterr().out
-    for heading in ("## Figures", "### Poorer pictures", "### What is told instead", "### Calibration", "### Speed"):
-        assert f"\n{heading}\n" in f"\n{printed}"
-
-
-def test_the_page_stands_alone(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs matplotlib (the extra `reports`)")
-    page = tmp_path / "a.html"
-    assert evaluate(CLASSIFIER, "--data", class_folders(tmp_path / "mine"), "--html", page) == 0
-    text = page.read_text(encoding="utf-8")
-    assert text.count("<svg") >= 5
-    assert "data:image/jpeg;base64," in text
-    assert 'src="http' not in text
-    assert "Worst mistakes" in text
 
 
 def test_without_matplotlib_one_line_says_what_to_install(
@@ -139,8 +153,10 @@ def test_people_of_a_folder_of_photos(tmp_path: Path) -> None:
     write_photo(tmp_path / "photos" / "a.png", 1)
     (tmp_path / "photos.csv").write_text("file,source,split,width,height\na.png,mine,test,40,90\n", encoding="utf-8")
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.png,5,5,35,85\n", encoding="utf-8")
-    report = tmp_path / "a.json"
-    assert evaluate(DETECTOR, "--data", tmp_path, "--no-hog", "--json", report) == 0
+    report, page = tmp_path / "a.json", tmp_path / "a.html"
+    html: list[str | Path] = ["--html", page] if find_spec("matplotlib") and find_spec("markdown_it") else []
+    assert evaluate(DETECTOR, "--data", tmp_path, "--no-hog", "--json", report, *html) == 0
+    assert not html or "Photos, everyday" in page.read_text(encoding="utf-8")
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["kind"] == "person-detector"
     assert found["ap50"] is None  # no labelled frames here

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_models.artifact import Thresholds
-from vestibule_models.garment_metrics import Floats, confusion, group_scores, group_truth, measure
+from vestibule_models.calibration import average_precision
+from vestibule_models.garment_metrics import Floats, confusion, group_scores, group_truth, measure, redrawn_precisions
 from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 
 NO_THRESHOLDS = {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
@@ -111,3 +112,23 @@ def test_a_confusion_is_within_one_half_of_the_body() -> None:
 def test_a_garment_in_doubt_is_not_told_instead() -> None:
     targets = row(Tee=1)[None]
     assert confusion(targets, known("Top")[None], row(Tee=0.1, Top=0.9)[None]) == {"Tee": {"Tee": 1}}
+
+
+def test_a_draw_by_counts_is_a_draw_of_rows() -> None:
+    rng = np.random.default_rng(3)
+    targets = (rng.random((40, 2)) < 0.3).astype(np.float32)
+    everything = (rng.random((40, 2)) < 0.8).astype(np.float32)
+    scores = (rng.integers(0, 8, (40, 2)) / 8).astype(np.float32)  # with ties
+    found = redrawn_precisions(targets, everything, scores, rounds=5, seed=7)
+    draws = np.random.default_rng(7).multinomial(40, np.full(40, 1 / 40), size=5)
+    for values, counts in zip(found, draws, strict=True):
+        rows = np.repeat(np.arange(40), counts)
+        for column in range(2):
+            told = rows[everything[rows, column] > 0]
+            assert values[column] == pytest.approx(average_precision(targets[told, column], scores[told, column]))
+
+
+def test_draws_without_a_positive_have_no_precision() -> None:
+    nothing = np.zeros((6, 1), np.float32)
+    assert np.isnan(redrawn_precisions(nothing, np.ones_like(nothing), nothing, rounds=3, seed=0)).all()
+    assert np.isnan(redrawn_precisions(nothing, nothing, nothing, rounds=3, seed=0)).all()

@@ -70,13 +70,18 @@ def test_the_shipped_detector_finds_people_in_real_frames() -> None:
     assert found.ap50 >= 0.9
 
 
-@needs_data
 def test_heights_are_those_of_pictures_640_wide() -> None:
-    frames = persons_frames.labelled_frames(Path(DATA or "") / "clips" / "real")
-    found = evaluate_persons.compare(evaluate_persons.network_of(SHIPPED), frames)
-    tallest = [max(frame.people_heights, default=0) for frame in found]
-    assert max(tallest) <= 361  # 480x270 and 768x432 become 640x360
-    assert max(tallest) > 350
+    wide = Photo(
+        name="a",
+        source="mine",
+        image=np.zeros((720, 1280, 3), np.uint8),
+        people=np.array([[0, 0, 60, 200]], np.float32),
+        ignore=np.zeros((0, 4), np.float32),
+    )
+    box = np.array([[0, 0, 60, 190]], np.float32)
+    (found,) = evaluate_persons.compare(lambda _: (box, np.ones(1, np.float32)), [wide])
+    assert found.people_heights.tolist() == [100]
+    assert found.right.tolist() == [True]
 
 
 def test_frames_of_a_clip_come_with_their_truth(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_every_plot_is_svg_with_its_words_and_the_same_each_time() -> None:
     curve = (np.linspace(0, 1, 5), np.linspace(1, 0.5, 5))
     calibration = calibration_of(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.7, 0.9]))
     assert calibration is not None
-    made = {
+    made: dict[str, Callable[[], str]] = {
         "Dress": lambda: plots.ranges({"Dress": HALF}, label="AP", goal=0.8),
         "share worn": lambda: plots.reliability(calibration),
         "Jeans": lambda: plots.precision_recall({"Jeans": curve, "Tee": curve}, columns=1),
