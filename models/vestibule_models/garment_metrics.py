@@ -14,7 +14,7 @@ from vestibule_models.reliability import Calibration, calibration_of
 Floats = NDArray[np.float32]
 
 MIN_POSITIVES = 10
-"""Categories with fewer positives do not count in the mean."""
+"""Categories with fewer positives do not count in the mean, nor those that everybody wears."""
 _MOST_CELLS = 4_000_000
 """Photos times rounds of the bootstrap that are held in memory at once."""
 _LOWER = frozenset({GarmentLabel.JEANS, GarmentLabel.SHORTS, GarmentLabel.SKIRT, GarmentLabel.SWEATPANTS})
@@ -85,6 +85,13 @@ class GarmentFigures:
     calibration: Calibration | None
 
 
+def enough(targets: Floats, known: Floats) -> NDArray[np.bool_]:
+    """Return which columns can be measured, bool (C,): `MIN_POSITIVES` worn, and somebody who does not wear it."""
+    return np.asarray(
+        ((targets * known).sum(axis=0) >= MIN_POSITIVES) & (((1 - targets) * known).sum(axis=0) > 0), np.bool_
+    )
+
+
 def group_scores(probs: Floats) -> Floats:
     """Return float32 (N, 4): how sure it is that any member of each group is worn, taken as independent (noisy-or).
 
@@ -144,7 +151,7 @@ def measure(
         )
         for i, label in enumerate(LABELS)
     }
-    counted = [i for i, name in enumerate(names) if categories[name].positives >= MIN_POSITIVES]
+    counted = np.flatnonzero(enough(targets, known)).tolist()
     rows = known[:, counted] > 0
     return GarmentFigures(
         photos=len(probs),
@@ -170,7 +177,7 @@ def _rank(
         name: Category(positives=int(positives[i]), known=int(told[i]), ap=_interval(values[i], drawn[:, i]))
         for i, name in enumerate(names)
     }
-    counted = positives >= MIN_POSITIVES
+    counted = enough(targets, known)
     if not counted.any():
         return found, None
     # A round in which a category has no positive at all counts without that category.

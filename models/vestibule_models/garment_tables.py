@@ -131,7 +131,8 @@ def fairness(found: Sequence[Fairness]) -> str:
         "(split `demo`) are never learnt from; `all` holds those of split `train`, which the model has learnt from "
         "unless it was trained without rendered people, so there only the comparison counts. Recall has Wilson's "
         "interval, too narrow because views of one avatar are alike. p: how often avatars that exchange their sides "
-        "with others in the same outfit differ as much (permutation test); - where nobody is dressed alike."
+        "with others dressed alike differ as much (permutation test); - where nobody is. Dressed alike means in the same "
+        "garments of those that have a threshold, or, for people found, in the same style: business, casual, work."
     )
     tested = sum(one.p_value is not None for one in found)
     verdict = (

@@ -55,7 +55,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["--html", folder / "a.html"] if find_spec("matplotlib") and find_spec("markdown_it") else []
     )
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vestibule_models.speed._ROUNDS", 1)  # how fast it is, is not what is tested
         assert evaluate(CLASSIFIER, "--data", data, "--markdown", "--json", folder / "a.json", *html) == 0
     (folder / "out.md").write_text(out.getvalue(), encoding="utf-8")
     (folder / "err.txt").write_text(err.getvalue(), encoding="utf-8")
@@ -97,7 +98,8 @@ def test_the_page_stands_alone(own: Path) -> None:
     assert "Worst mistakes" in text
 
 
-def test_street_photos_are_the_headline_and_the_others_beside(tmp_path: Path) -> None:
+def test_street_photos_are_the_headline_and_the_others_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vestibule_models.speed._ROUNDS", 1)
     data = with_manifest(tmp_path / "data", ["ccp"] * 30 + ["myntra-small"] * 6)
     assert evaluate(CLASSIFIER, "--data", data, "--split", "test", "--json", tmp_path / "a.json") == 0
     found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))

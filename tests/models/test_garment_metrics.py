@@ -132,3 +132,10 @@ def test_draws_without_a_positive_have_no_precision() -> None:
     nothing = np.zeros((6, 1), np.float32)
     assert np.isnan(redrawn_precisions(nothing, np.ones_like(nothing), nothing, rounds=3, seed=0)).all()
     assert np.isnan(redrawn_precisions(nothing, nothing, nothing, rounds=3, seed=0)).all()
+
+
+def test_what_everybody_wears_cannot_be_ranked() -> None:
+    targets, everything = dresses_and_jeans(12, 0)
+    found = measure(targets, everything, targets, NO_THRESHOLDS, rounds=5)
+    assert found.macro_ap_over == ()
+    assert found.macro_ap is None
