@@ -14,6 +14,15 @@ TOLD_INSTEAD = (
     "worn one."
 )
 
+_FAIRNESS = (
+    "Rendered people say how alike the networks treat them, not how well they read real clothes. `unseen` avatars "
+    "(split `demo`) are never learnt from; `all` holds those of split `train`, which the model has learnt from "
+    "unless it was trained without rendered people, so there only the comparison counts. Recall has Wilson's "
+    "interval, too narrow because views of one avatar are alike. p: how often avatars that exchange their sides "
+    "with others dressed alike differ as much (permutation test); - where nobody is. Dressed alike means in the "
+    "same garments of those that have a threshold, or, for people found, in the same style: business, casual, work."
+)
+
 
 def summary(report: GarmentReport) -> str:
     """Return the headline's tables, speed, and what was looked at beside."""
@@ -126,21 +135,13 @@ def fairness(found: Sequence[Fairness]) -> str:
         ]
         if one.p_value is not None and one.p_value < BEYOND_CHANCE:
             named.append(f"{one.what}, {one.avatars} avatars, by {one.by}: p = {one.p_value:.3f}")
-    text = (
-        "Rendered people say how alike the networks treat them, not how well they read real clothes. `unseen` avatars "
-        "(split `demo`) are never learnt from; `all` holds those of split `train`, which the model has learnt from "
-        "unless it was trained without rendered people, so there only the comparison counts. Recall has Wilson's "
-        "interval, too narrow because views of one avatar are alike. p: how often avatars that exchange their sides "
-        "with others dressed alike differ as much (permutation test); - where nobody is. Dressed alike means in the same "
-        "garments of those that have a threshold, or, for people found, in the same style: business, casual, work."
-    )
     tested = sum(one.p_value is not None for one in found)
     verdict = (
         f"**Beyond chance (p < {BEYOND_CHANCE}; {tested} tests were made): {'; '.join(named)}.**"
         if named
         else f"No difference beyond chance (p < {BEYOND_CHANCE}) in {tested} tests."
     )
-    return "\n\n".join([text, "\n".join(lines), verdict])
+    return "\n\n".join([_FAIRNESS, "\n".join(lines), verdict])
 
 
 def interval(figure: Interval | None) -> str:

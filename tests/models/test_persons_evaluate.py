@@ -1,10 +1,8 @@
 """Measuring person detectors; the one that ships."""
 
-import json
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,28 +14,6 @@ from vestibule_models.persons_sources import Photo
 SHIPPED = ZOO / "person-mobilenet"
 DATA = os.environ.get("VESTIBULE_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="VESTIBULE_DATA is not set: no labelled frames to measure on")
-
-
-def photo(people: list[list[float]], ignore: list[list[float]] | None = None) -> Photo:
-    return Photo(
-        name="a",
-        source="ccp",
-        image=np.zeros((200, 100, 3), np.uint8),
-        people=np.array(people, np.float32).reshape(-1, 4),
-        ignore=np.array(ignore or [], np.float32).reshape(-1, 4),
-    )
-
-
-def test_small_people_count_neither_way() -> None:
-    changed = persons_frames.large_only(photo([[0, 0, 20, 100], [50, 0, 55, 19]], [[90, 0, 99, 9]]))
-    assert changed.people.tolist() == [[0, 0, 20, 100]]
-    assert changed.ignore.tolist() == [[90, 0, 99, 9], [50, 0, 55, 19]]
-
-
-def test_passers_by_count_neither_way() -> None:
-    changed = persons_frames.alone(photo([[0, 0, 20, 30], [30, 0, 90, 190]]))
-    assert changed.people.tolist() == [[30, 0, 90, 190]]
-    assert changed.ignore.tolist() == [[0, 0, 100, 200]]
 
 
 def test_the_baseline_runs_on_any_picture() -> None:
@@ -82,20 +58,3 @@ def test_heights_are_those_of_pictures_640_wide() -> None:
     (found,) = evaluate_persons.compare(lambda _: (box, np.ones(1, np.float32)), [wide])
     assert found.people_heights.tolist() == [100]
     assert found.right.tolist() == [True]
-
-
-def test_frames_of_a_clip_come_with_their_truth(tmp_path: Path) -> None:
-    writer = cv2.VideoWriter(str(tmp_path / "a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
-    for number in range(45):
-        writer.write(np.full((48, 64, 3), 5 * number, np.uint8))
-    writer.release()
-    people = [{"boxes": [[0, 1, 2, 3, 4], [20, 5, 6, 7, 8], [21, 9, 9, 9, 9]]}, {"boxes": [[20, 1, 1, 2, 2]]}]
-    truth = {"clip": "a.mp4", "fps": 10, "frames": 45, "people": people}
-    (tmp_path / "a.truth.json").write_text(json.dumps(truth))
-    frames = persons_frames.clip_frames(tmp_path)
-    assert [photo.people.tolist() for photo in frames] == [[[1, 2, 3, 4]], [[5, 6, 7, 8], [1, 1, 2, 2]], []]
-    assert [float(photo.image.mean()) for photo in frames] == pytest.approx([0, 100, 200], abs=6)
-
-    (tmp_path / "a.truth.json").write_text(json.dumps({**truth, "frames": 100}))
-    with pytest.raises(FileNotFoundError, match="ends before frame 45"):
-        persons_frames.clip_frames(tmp_path)
