@@ -6,9 +6,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from vestibule_models import fairness_page, plots
 from vestibule_models import garment_tables as tables
 from vestibule_models import page as pages
-from vestibule_models import plots
 from vestibule_models.calibration import Interval
 from vestibule_models.dataset import STREET
 from vestibule_models.evaluate_garments import Answered, GarmentReport
@@ -29,20 +29,13 @@ def page(report: GarmentReport) -> str:
     head = report.sources.get(report.headline)
     sections = _figures(report, head) if head else []
     sections.append(pages.Section(heading="Speed", html=pages.markdown(tables.speed(report))))
-    sections += fairness_sections(report)
+    sections += fairness_page.sections(report.fairness)
     return pages.render(
         f"{report.manifest.name}, version {report.manifest.version}: the garments that it tells",
         tables.headline(report).replace("**", ""),
         _tiles(report, head),
         sections,
     )
-
-
-def fairness_sections(report: GarmentReport) -> list[pages.Section]:
-    """Return the section on women, men and groups, if that was looked at."""
-    if not report.fairness:
-        return []
-    return [pages.Section(heading="Women and men, and groups", html=pages.markdown(tables.fairness(report.fairness)))]
 
 
 def _tiles(report: GarmentReport, head: GarmentFigures | None) -> list[pages.Tile]:

@@ -6,12 +6,11 @@ from html import escape
 import cv2
 import numpy as np
 
+from vestibule_models import fairness_page, plots
 from vestibule_models import page as pages
 from vestibule_models import persons_tables as tables
-from vestibule_models import plots
 from vestibule_models.calibration import Interval
 from vestibule_models.evaluate_persons import COMPARED_WIDTH_PX, PersonReport
-from vestibule_models.garment_tables import fairness
 from vestibule_models.persons_decode import Bytes, Floats
 from vestibule_models.persons_frames import FRAMES
 from vestibule_models.persons_metrics import Matched, curve
@@ -27,10 +26,7 @@ def page(report: PersonReport) -> str:
     sections = [pages.Section(heading=pictures.capitalize(), html=_set(report, pictures)) for pictures in report.photos]
     if report.detectors:
         sections.append(pages.Section(heading="All figures", html=pages.markdown(tables.figures(report))))
-    if report.fairness:
-        sections.append(
-            pages.Section(heading="Women and men, and groups", html=pages.markdown(fairness(report.fairness)))
-        )
+    sections += fairness_page.sections(report.fairness)
     return pages.render(
         f"{report.manifest.name}, version {report.manifest.version}: the people that it finds",
         f"On {report.data or 'rendered people'}, split {report.split}. IoU 0.5; intervals are 95 %, bootstrap over "

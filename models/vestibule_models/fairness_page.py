@@ -1,0 +1,17 @@
+"""How women, men and groups are treated, as a section of the page of an evaluation."""
+
+from collections.abc import Sequence
+
+from vestibule_models import page as pages
+from vestibule_models import plots
+from vestibule_models.fairness import Fairness
+from vestibule_models.garment_tables import fairness
+
+
+def sections(found: Sequence[Fairness]) -> list[pages.Section]:
+    """Return a section with a plot of all avatars and the table, or none where nothing was looked at."""
+    if not found:
+        return []
+    recalls = {side.name: side.recall for one in found if one.avatars == "all" for side in one.sides}
+    plot = plots.ranges(recalls, label=f"recall of all avatars: {found[0].what}")
+    return [pages.Section(heading="Women and men, and groups", html=plot + pages.markdown(fairness(found)))]
