@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8\xff", b"\xff\xd9"
 _TAIL_BYTES = 65536
 """Cameras append things behind the picture; its end is looked for in so many last bytes."""
+
+
+Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +68,15 @@ def _try(path: Path) -> Skipped | None:
     return None
 
 
-def _decode(data: NDArray[np.uint8], flags: int) -> NDArray[np.generic] | None:
+def _decode(data: NDArray[np.uint8], flags: int) -> Pixels | None:
     try:
-        return cv2.imdecode(data, flags)
+        return cast("Pixels | None", cv2.imdecode(data, flags))
     except cv2.error:  # an empty file, or a size beyond OpenCV's limits
         return None
 
 
-def _on_white(image: NDArray[np.generic]) -> NDArray[np.uint8]:
-    most = np.float32(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else np.float32(1)
+def _on_white(image: Pixels) -> NDArray[np.uint8]:
+    most = np.float32({"uint8": 255, "uint16": 65535}.get(str(image.dtype), 1))
     share = image.astype(np.float32) / most
     cover = share[:, :, 3:]
     rgb = share[:, :, 2::-1] * cover + (1 - cover)
