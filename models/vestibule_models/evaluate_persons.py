@@ -16,9 +16,10 @@ from vestibule_models.calibration import Interval
 from vestibule_models.dataset import read_sprites
 from vestibule_models.fairness import Fairness, garments_csv, measure_persons
 from vestibule_models.persons_decode import Bytes, Floats, cells, letterbox, read_people, suppress, to_tensor
-from vestibule_models.persons_frames import FRAMES, read_sets
+from vestibule_models.persons_empty import ROOMS, Empty, drawn_rooms, look_for_nobody
+from vestibule_models.persons_frames import EVERYDAY, FRAMES, read_sets
 from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, figures, intervals, match, within
-from vestibule_models.persons_sources import Photo
+from vestibule_models.persons_sources import Photo, find_places
 
 Find = Callable[[Bytes], tuple[Floats, Floats]]
 """uint8 (H, W, 3) BGR -> boxes xyxy float32 (N, 4) in its pixels, scores float32 (N,)."""
@@ -80,6 +81,7 @@ class PersonReport:
         split: of the photos: the one that was asked for, or `all`.
         detectors: the model first, then what it is compared with.
         photos: the pictures of each set.
+        empty: pictures that show nobody, by their kind.
         fairness: by women and men, and by group, on rendered people.
     """
 
@@ -88,6 +90,7 @@ class PersonReport:
     split: str
     detectors: tuple[Detected, ...]
     photos: dict[str, list[Photo]]
+    empty: dict[str, Empty]
     fairness: tuple[Fairness, ...]
 
 
@@ -112,6 +115,7 @@ def evaluate(args: argparse.Namespace) -> PersonReport:
         split=args.split or "all",
         detectors=tuple(detect_all(name, each, sets, seed=args.seed) for name, each in finds.items()) if sets else (),
         photos=sets,
+        empty=look_at_empty(find, manifest.score_threshold, sets, seed=args.seed) if sets else {},
         fairness=measure_persons(find, manifest.score_threshold, sprites, seed=args.seed) if sprites else (),
     )
 
@@ -139,6 +143,16 @@ def detect_all(name: str, find: Find, sets: dict[str, list[Photo]], *, seed: int
         },
         frames=frames,
     )
+
+
+def look_at_empty(find: Find, threshold: float, sets: dict[str, list[Photo]], *, seed: int = 0) -> dict[str, Empty]:
+    """Look for people in drawn rooms and in windows of the everyday photos that miss everybody."""
+    windows = find_places(sets.get(EVERYDAY, []), np.random.default_rng(seed))
+    looked = {
+        "drawn rooms": look_for_nobody(find, drawn_rooms(ROOMS, seed), threshold),
+        "windows of everyday photos": look_for_nobody(find, windows, threshold),
+    }
+    return {kind: empty for kind, empty in looked.items() if empty}
 
 
 def sum_up(frames: list[Matched], *, seed: int = 0) -> Found:
@@ -185,6 +199,7 @@ def to_json(report: PersonReport) -> dict[str, Any]:
             "recall_at_p90": head.recall_at_p90 if head else None,
             "recall_at_1_fppi": head.recall_at_1_fppi if head else None,
             "cpu_ms": mine.cpu_ms,
+            "empty": report.empty,
             "detectors": {
                 each.name: {"cpu_ms": each.cpu_ms, "per_set": each.sets, "by_height": each.by_height}
                 for each in report.detectors

@@ -10,8 +10,8 @@ from vestibule_models.artifact import ArtifactError
 from vestibule_models.dataset import STREET
 from vestibule_models.persons_sources import Photo, Split, load_photos
 
-FRAMES = "labelled frames"
-"""The set that the headline is of."""
+FRAMES, EVERYDAY = "labelled frames", "photos, everyday"
+"""Names of sets; the headline is of the first."""
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 _CLIPS = {"onebyone": "one-by-one-person-detection.mp4", "worker-zone-detection": "worker-zone-detection.gif"}
@@ -41,7 +41,7 @@ def read_sets(data: Path, split: str | None) -> dict[str, list[Photo]]:
         others = [large_only(photo) for photo in photos if photo.source != STREET]
         if not photos:
             raise ArtifactError(f"{folder} has no photo of split {split!r}; name another with --split")
-        sets |= {name: rows for name, rows in (("photos, everyday", others), ("photos, street", street)) if rows}
+        sets |= {name: rows for name, rows in ((EVERYDAY, others), ("photos, street", street)) if rows}
     if not sets:
         raise ArtifactError(
             f"{data} has no people to find: neither clips/real/boxes.json, nor clips/NAME.truth.json, nor photos.csv "

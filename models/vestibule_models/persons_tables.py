@@ -15,7 +15,7 @@ def summary(report: PersonReport) -> str:
         f"{report.manifest.name}, version {report.manifest.version}, split {report.split} of {report.data or '-'}."
     ]
     if report.detectors:
-        parts.append(_table(report.detectors))
+        parts += [_table(report.detectors), _empty(report)]
     if report.fairness:
         parts += ["### Women and men, and groups", fairness(report.fairness)]
     return "\n\n".join(parts)
@@ -33,7 +33,7 @@ def card(report: PersonReport) -> str:
 
 def figures(report: PersonReport) -> str:
     """Return the figures of all detectors, by set of pictures and by height."""
-    parts = [_HOW, _table(report.detectors), "### By height", "Of people in pictures 640 pixels wide."]
+    parts = [_HOW, _table(report.detectors), _empty(report), "### By height", "Of people in pictures 640 pixels wide."]
     return "\n\n".join([*parts, _heights(report.detectors)])
 
 
@@ -45,6 +45,14 @@ def _table(detectors: tuple[Detected, ...]) -> str:
     for detector in detectors:
         for name, found in detector.sets.items():
             lines.append(f"| {detector.name} | {name} | {found.people} | {_cells(found)} | {detector.cpu_ms:.1f} |")
+    return "\n".join(lines)
+
+
+def _empty(report: PersonReport) -> str:
+    lines = ["| pictures that show nobody | how many | share with a box at the shipped threshold |", "|---|---|---|"]
+    for kind, empty in report.empty.items():
+        share = empty.with_box
+        lines.append(f"| {kind} | {empty.pictures} | {share.value:.3f} ({share.low:.3f}-{share.high:.3f}) |")
     return "\n".join(lines)
 
 

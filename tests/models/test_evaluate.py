@@ -151,7 +151,8 @@ def test_a_split_without_photos_names_those_there_are(tmp_path: Path, capsys: py
     assert "no photo of split 'test', only of" in capsys.readouterr().err
 
 
-def test_people_of_a_folder_of_photos(tmp_path: Path) -> None:
+def test_people_of_a_folder_of_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vestibule_models.evaluate_persons.ROOMS", 20)
     write_photo(tmp_path / "photos" / "a.png", 1)
     (tmp_path / "photos.csv").write_text("file,source,split,width,height\na.png,mine,test,40,90\n", encoding="utf-8")
     (tmp_path / "boxes.csv").write_text("file,x0,y0,x1,y1\na.png,5,5,35,85\n", encoding="utf-8")
@@ -162,6 +163,7 @@ def test_people_of_a_folder_of_photos(tmp_path: Path) -> None:
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["kind"] == "person-detector"
     assert found["ap50"] is None  # no labelled frames here
+    assert found["empty"]["drawn rooms"]["pictures"] == 20
     mine = found["detectors"][load_manifest(DETECTOR).name]
     assert mine["per_set"]["photos, everyday"]["people"] == 1
     assert set(mine["by_height"]["photos, everyday"]) == {"256 px and over"}  # 80 px of a photo 40 px wide
