@@ -72,8 +72,7 @@ def _moment(text: str) -> float:
 
 def _load(path: Path) -> config.Settings:
     settings = config.load(path)
-    passwords = (settings.mqtt.password(), *(camera.password() for camera in settings.cameras))
-    log.configure(settings.log, [secret for secret in passwords if secret is not None])
+    log.configure(settings.log, settings.secrets())
     return settings
 
 
@@ -83,7 +82,7 @@ def _load(path: Path) -> config.Settings:
 def _run(args: argparse.Namespace) -> int:
     from vestibule.service import run  # noqa: PLC0415
 
-    return run(_load(args.config))
+    return run(_load(args.config), args.config)
 
 
 def _replay(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from vestibule.errors import ConfigError
@@ -69,6 +69,15 @@ class Settings(BaseSettings):
         """Let the environment win over the file, which comes in as keyword arguments."""
         del settings_cls, dotenv_settings, file_secret_settings
         return (env_settings, init_settings)
+
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Read every password, so that none is ever logged.
+
+        Raises:
+            ConfigError: one cannot be read.
+        """
+        passwords = (self.mqtt.password(), *(camera.password() for camera in self.cameras))
+        return tuple(secret for secret in passwords if secret is not None)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

@@ -1,5 +1,10 @@
 """What can go wrong, one class a place; each message names the thing, what was received and the remedy."""
 
+from typing import Literal
+
+SourceProblem = Literal["offline", "unauthorised", "frozen"]
+"""offline: cannot be reached, or broke; unauthorised: the login is refused; frozen: connected, and sends nothing."""
+
 
 class VestibuleError(Exception):
     """Base of all errors that the user can mend; the command line prints the message and exits non-zero."""
@@ -10,7 +15,11 @@ class ConfigError(VestibuleError):
 
 
 class SourceError(VestibuleError):
-    """A camera or a video file cannot be opened or read."""
+    """A camera or a video file cannot be opened or read; `problem` says of a camera in one word why."""
+
+    def __init__(self, message: str, problem: SourceProblem = "offline") -> None:
+        super().__init__(message)
+        self.problem: SourceProblem = problem
 
 
 class ModelError(VestibuleError):

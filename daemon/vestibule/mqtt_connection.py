@@ -84,6 +84,11 @@ class MqttConnection:
         """Whether the broker has accepted us and the connection has not been lost since."""
         return self._connected
 
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection; None while there is one and before the first attempt has ended."""
+        return self._problem
+
     def wait_connected(self, timeout_s: float) -> None:
         """Return once connected.
 

@@ -1,15 +1,12 @@
 """Wires the stages: inline for recordings, with threads and queues for live cameras.
 
-The only file that imports threading. Live, each camera has a capture thread with a slot for its newest frame;
-one thread looks, one classifies, one decides and publishes. Backpressure is one policy: live drops the oldest
-frame and counts it; inline takes every frame.
+Live, each camera has a capture thread with a slot for its newest frame; one thread looks, one classifies, one decides
+and publishes. Backpressure is one policy: live drops the oldest frame and counts it; inline takes every frame.
 """
 
 import queue
-import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,22 +15,26 @@ from typing import TypeVar
 import numpy as np
 import structlog
 
+from vestibule.capture import Captures, OpenSource
 from vestibule.errors import SourceError
+from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
-from vestibule.sources import Source, is_file
 from vestibule.stages import Stages
-from vestibule.types import Crop, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
 log = structlog.get_logger()
 
 Observer = Callable[[Frame, Tracks, Sequence[Message]], None]
 """Told of every frame after it went through: to draw, to show progress."""
-OpenSource = Callable[[CameraConfig], Source]
 
 _QUEUE_LENGTH = 64
 _TICK_S = 0.2
-_JOIN_S = 5.0
+_BATCHES_IN_A_ROW = 3
+"""So many that the classifier fails on end the daemon: it is not the batch."""
+_CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
+"""How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
+_FILES_END_S = 60.0
 Item = TypeVar("Item")
 
 
@@ -108,7 +109,17 @@ class LivePipeline:
     """The daemon's threads.
 
     Ending, by `stop` or because all files are over, runs downstream: captures end, then each worker finishes what
-    is queued for it. A worker that fails sets `_abort`, and everything ends at once.
+    is queued for it; asked to stop, it gives up crops that take too long, so that the visits are still published. A
+    worker that fails sets `_abort`, and everything ends at once.
+
+    Args:
+        stages: what the workers run.
+        cameras: the cameras.
+        capture: how they are read.
+        open_camera: opens one of them.
+        sinks: where messages go.
+        health: told of cameras, frames and workers.
+        clock: Unix seconds, UTC.
     """
 
     def __init__(
@@ -119,45 +130,56 @@ class LivePipeline:
         capture: CaptureConfig,
         open_camera: OpenSource,
         sinks: Sequence[Sink],
-        clock: Callable[[], float] = time.time,
+        health: Health,
+        clock: Callable[[], float],
     ) -> None:
         self._stages, self._cameras, self._capture = stages, cameras, capture
-        self._open_camera, self._sinks, self._clock = open_camera, sinks, clock
+        self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
         self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
         self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | None] = queue.Queue(_QUEUE_LENGTH)
-        self._sources: dict[str, Source] = {}
-        self._captures_over, self._abort = threading.Event(), threading.Event()
+        self._captures_over, self._hurry, self._abort = threading.Event(), threading.Event(), threading.Event()
+        self._failed_in_a_row = 0
         self._failures: list[Exception] = []
         self.stop = threading.Event()
-        self.counts: Counter[str] = Counter()
 
-    def run(self) -> None:
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """Block until `stop` is set or all files are over; then finish and publish the visits under way.
+
+        Args:
+            tick: called a few times a second from this thread while it all runs.
 
         Raises:
             Exception: whatever a thread failed with.
         """
-        captures = [self._start(f"capture-{c.id}", self._capture_loop, c) for c in self._cameras]
+        captures = Captures(
+            cameras=self._cameras,
+            config=self._capture,
+            open_camera=self._open_camera,
+            deliver=self._slots.put,
+            health=self._health,
+            start_thread=self._start,
+        )
         workers = [self._start(w.__name__.strip("_"), w) for w in (self._look, self._classify, self._decide)]
-        while not self.stop.wait(_TICK_S) and any(thread.is_alive() for thread in captures):
-            pass
-        self.stop.set()
-        for source in list(self._sources.values()):
-            source.close()
-        for thread in captures:
-            thread.join(timeout=_JOIN_S)
+        while not self.stop.wait(_TICK_S) and captures.tend():
+            tick()
+        patience_s = _WORKERS_END_S if self.stop.is_set() else _FILES_END_S
+        captures.stop(_CAPTURES_END_S)
         self._captures_over.set()
-        for thread in workers:
-            thread.join(timeout=_JOIN_S)
-        log.info("stopped", **self.counts)
+        if not _join(workers, patience_s):
+            self._hurry.set()
+            with suppress(queue.Full):
+                self._for_desk.put_nowait(None)  # the classifier may be at it still
+            if not _join(workers, _HURRIED_END_S):
+                log.error("workers did not end", workers=[worker.name for worker in workers if worker.is_alive()])
+        log.info("stopped", **self._health.counts)
         if self._failures:
             raise self._failures[0]
 
-    def _start(self, name: str, loop: Callable[..., None], *args: object) -> threading.Thread:
+    def _start(self, name: str, loop: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
-                loop(*args)
+                loop()
             except Exception as error:  # the thread boundary: stop everything, exit non-zero
                 log.exception("thread failed", thread=name)
                 self._failures.append(error)
@@ -168,51 +190,20 @@ class LivePipeline:
         thread.start()
         return thread
 
-    def _capture_loop(self, camera: CameraConfig) -> None:
-        """Read one camera for ever; a file ends. A camera's failures are logged, waited out and tried again."""
-        wait_s = self._capture.retry_initial_s
-        while not self.stop.is_set():
-            try:
-                for frame in self._open(camera).frames():
-                    if self.stop.is_set():
-                        return
-                    wait_s = self._capture.retry_initial_s
-                    self.counts["frames"] += 1
-                    self.counts["frames_dropped"] += self._slots.put(frame)
-            except SourceError as error:
-                if is_file(camera):
-                    log.error("source ended", camera=camera.id, error=str(error))  # noqa: TRY400 - the line says it all
-                    return
-                if not self.stop.is_set():
-                    log.warning("source failed", camera=camera.id, error=str(error), retry_s=round(wait_s, 1))
-            else:
-                log.info("source ended", camera=camera.id)
-                return
-            finally:
-                if camera.id in self._sources:
-                    self._sources.pop(camera.id).close()
-            # Jitter spreads the retries of cameras that failed together; nothing secret hangs on it.
-            self.stop.wait(random.uniform(wait_s / 2, wait_s))  # noqa: S311
-            wait_s = min(2 * wait_s, self._capture.retry_max_s)
-
-    def _open(self, camera: CameraConfig) -> Source:
-        source = self._sources[camera.id] = self._open_camera(camera)
-        log.info("source open", camera=camera.id)
-        return source
-
     def _look(self) -> None:
         """Detect, follow, crop; then tell the classifier that there is no more."""
         while not self._abort.is_set():
+            self._health.beat("look")
             frame = self._slots.get(_TICK_S)
             if frame is None:
                 if self._captures_over.is_set():
                     break
                 continue
             if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
-                self.counts["frames_too_old"] += 1
+                self._health.frame(frame.camera_id, "too_old")
                 continue
             tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
-            self.counts["frames_analysed"] += 1
+            self._health.frame(frame.camera_id, "analysed")
             self._put(self._for_desk, replace(tracks, frame=_without_picture(frame)))
             if crops:
                 self._put(self._crops, crops)
@@ -221,7 +212,8 @@ class LivePipeline:
     def _classify(self) -> None:
         """Batch and classify; then tell the desk that there is no more."""
         batcher, more = self._stages.batcher, True
-        while (more or batcher.wait_s(0) is not None) and not self._abort.is_set():
+        while (more or batcher.wait_s(0) is not None) and not (self._abort.is_set() or self._hurry.is_set()):
+            self._health.beat("classify")
             wait_s = batcher.wait_s(time.monotonic())
             with suppress(queue.Empty):
                 if more and wait_s != 0:
@@ -229,14 +221,29 @@ class LivePipeline:
                     more = crops is not None
                     batcher.add(crops or (), time.monotonic())
             if batch := batcher.take(time.monotonic(), all_of_them=not more):
-                self.counts["crops"] += len(batch.crops)
-                self._put(self._for_desk, self._stages.classifier.classify(batch))
+                self._put(self._for_desk, self._readings(batch))
         self._put(self._for_desk, None)
+
+    def _readings(self, batch: CropBatch) -> tuple[Reading, ...]:
+        """Classify; a batch that fails is dropped and counted, the third in a row is no accident."""
+        self._health.count("crops", len(batch.crops))
+        try:
+            readings = self._stages.classifier.classify(batch)
+        except Exception:
+            self._failed_in_a_row += 1
+            self._health.count("batches_dropped")
+            if self._failed_in_a_row >= _BATCHES_IN_A_ROW:
+                raise
+            log.exception("classifier failed, batch dropped", crops=len(batch.crops), in_a_row=self._failed_in_a_row)
+            return ()
+        self._failed_in_a_row = 0
+        return readings
 
     def _decide(self) -> None:
         """Visits and rules; publish; at the end finish what is under way."""
         desk = self._stages.desk
         while not self._abort.is_set():
+            self._health.beat("decide")
             try:
                 item = self._for_desk.get(timeout=_TICK_S)
             except queue.Empty:
@@ -248,7 +255,7 @@ class LivePipeline:
             self._publish(desk.see(item, now_s) if isinstance(item, Tracks) else desk.read(item, now_s))
 
     def _publish(self, messages: Sequence[Message]) -> None:
-        self.counts["messages"] += len(messages)
+        self._health.count("messages", len(messages))
         for message in messages:
             for sink in self._sinks:
                 sink.publish(message)
@@ -259,6 +266,14 @@ class LivePipeline:
             with suppress(queue.Full):
                 target.put(item, timeout=_TICK_S)
                 return
+
+
+def _join(threads: Sequence[threading.Thread], timeout_s: float) -> bool:
+    """Wait so long altogether; return whether all have ended."""
+    deadline_s = time.monotonic() + timeout_s
+    for thread in threads:
+        thread.join(timeout=max(0.0, deadline_s - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _without_picture(frame: Frame) -> Frame:

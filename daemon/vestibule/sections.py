@@ -82,15 +82,23 @@ class CameraConfig(_Section):
     """One camera.
 
     Attributes:
-        source: `rtsp://...`, a USB camera's index or `/dev/video*`, or a video file.
-        username: for RTSP, instead of writing it into the address.
+        source: `rtsp://...`, `rtsps://...`, `http://...` (MJPEG), a USB camera's index or `/dev/video*`, or a video file.
+        username: instead of writing it into the address.
         password_file: file with the password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
+        password_env: the variable that holds the password, in place of a file.
+        transport: how RTSP sends pictures; UDP loses some where TCP is late.
+        ca_file: with rtsps and https, the authority that signed the camera's certificate; the system's if absent.
+        verify_tls: with rtsps and https, whether the certificate is checked.
     """
 
     id: Identifier
     source: str = Field(min_length=1)
     username: str | None = None
     password_file: Path | None = None
+    password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
+    ca_file: Path | None = None
+    verify_tls: bool = True
     entrance: EntranceConfig | None = None
     zones: tuple[ZoneConfig, ...] = ()
 
@@ -109,16 +117,22 @@ class CameraConfig(_Section):
     @model_validator(mode="after")
     def _password_has_user(self) -> Self:
         user = self.username or ("://" in self.source and urlsplit(self.source).username)
-        if self.password_file is not None and not user:
-            raise ValueError("password_file is set and nobody's name is; set username too")
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("password_file and password_env are set; remove one of them")
+        if (self.password_file is not None or self.password_env is not None) and not user:
+            raise ValueError("a password is set and nobody's name is; set username too")
         return self
 
     def password(self) -> SecretStr | None:
         """Read the camera's password.
 
         Raises:
-            ConfigError: the file cannot be read.
+            ConfigError: the file cannot be read, or the variable is not set.
         """
+        if self.password_env is not None:
+            if not os.environ.get(self.password_env):
+                raise ConfigError(f"camera {self.id}: the variable {self.password_env} (password_env) is not set")
+            return SecretStr(os.environ[self.password_env])
         return None if self.password_file is None else read_secret(self.password_file)
 
 

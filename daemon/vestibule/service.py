@@ -1,53 +1,207 @@
-"""`vestibule run`: the daemon, until a signal ends it."""
+"""`vestibule run`: the daemon, until a signal ends it; SIGHUP has it read its configuration again."""
 
 import signal
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
+from vestibule import config
+from vestibule.clock import SteadyClock
 from vestibule.config import Settings
-from vestibule.errors import ConfigError
+from vestibule.errors import ConfigError, VestibuleError
+from vestibule.health import Health, cameras_message, summary
+from vestibule.log import configure
+from vestibule.notify import Notifier
 from vestibule.pipeline import LivePipeline
 from vestibule.sinks import JsonlSink, MqttSink, Sink
 from vestibule.sources import open_source
-from vestibule.stages import build_stages, load_models
+from vestibule.stages import Models, build_stages, load_models
 
 log = structlog.get_logger()
 
+_STUCK_AFTER_S = 30.0
+_TELL_EVERY_S = 30.0
 
-def run(settings: Settings) -> int:
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What to run: a configuration that was found good, with its networks."""
+
+    settings: Settings
+    models: Models
+
+
+@dataclass(kw_only=True)
+class _Outputs:
+    """Where events go; kept over a reload that does not concern them."""
+
+    mqtt: MqttSink
+    others: list[Sink]
+
+    @property
+    def all(self) -> list[Sink]:
+        return [self.mqtt, *self.others]
+
+    def close(self) -> None:
+        for sink in self.all:
+            sink.close()
+
+
+@dataclass(kw_only=True)
+class _Wishes:
+    """What signals have asked for and nobody has seen to yet."""
+
+    stop: bool = False
+    reload: bool = False
+
+    def hear(self) -> None:
+        def note_stop(*_: object) -> None:
+            self.stop = True
+
+        def note_reload(*_: object) -> None:
+            self.reload = True
+
+        signal.signal(signal.SIGTERM, note_stop)
+        signal.signal(signal.SIGINT, note_stop)
+        signal.signal(signal.SIGHUP, note_reload)
+
+
+def run(settings: Settings, path: Path) -> int:
     """Run until SIGTERM or SIGINT, or until all sources are files and over.
+
+    Args:
+        settings: the configuration as it was read from `path`.
+        path: where SIGHUP reads it again.
 
     Raises:
         ConfigError: no camera is configured.
         ModelError: a model cannot be loaded.
         SinkError: the events file cannot be written.
     """
+    notifier, wishes, clock = Notifier(), _Wishes(), SteadyClock()
+    plan: _Plan | None = _plan(settings)
+    wishes.hear()
+    outputs, seq = _open_outputs(settings), 0
+    try:
+        while plan is not None:
+            watch = _Watch(plan=plan, path=path, outputs=outputs, notifier=notifier, wishes=wishes, clock=clock)
+            seq = _run_plan(plan, watch, clock, seq)
+            if watch.next_plan is not None and _wants(watch.next_plan.settings) != _wants(plan.settings):
+                outputs.close()
+                outputs = _open_outputs(watch.next_plan.settings)
+            plan = watch.next_plan
+    finally:
+        notifier.stopping()
+        outputs.close()
+    return 0
+
+
+def _plan(settings: Settings) -> _Plan:
     if not settings.cameras:
         raise ConfigError("no cameras configured; add [[cameras]] with an id and a source, see config.example.toml")
-    models = load_models(settings)
-    stages = build_stages(settings, settings.cameras, models)
+    return _Plan(settings=settings, models=load_models(settings))
+
+
+def _wants(settings: Settings) -> tuple[object, ...]:
+    return settings.mqtt, settings.jsonl, settings.site.id
+
+
+def _open_outputs(settings: Settings) -> _Outputs:
+    mqtt = MqttSink(settings.mqtt, site=settings.site.id)
+    others: list[Sink] = []
+    if settings.jsonl.path is not None:
+        others.append(JsonlSink(settings.jsonl.path, append=True))
+    return _Outputs(mqtt=mqtt, others=others)
+
+
+def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int:
+    """Run one configuration until it ends; return the number of the last event published."""
+    settings = plan.settings
+    stages = build_stages(settings, settings.cameras, plan.models, seq=seq)
     for rule, label, floor in stages.desk.rules.unalertable():
         log.warning(
             "garment can never alert: its precision could not be established", rule=rule, garment=label, floor=floor
         )
-    mqtt = MqttSink(settings.mqtt, site=settings.site.id)
-    sinks: list[Sink] = [mqtt]
-    if settings.jsonl.path is not None:
-        sinks.append(JsonlSink(settings.jsonl.path, append=True))
     pipeline = LivePipeline(
         stages=stages,
         cameras=settings.cameras,
         capture=settings.capture,
-        open_camera=lambda camera: open_source(camera, settings.capture, time.time),
-        sinks=sinks,
+        open_camera=lambda camera, count: open_source(camera, settings.capture, clock, count),
+        sinks=watch.outputs.all,
+        health=watch.health,
+        clock=clock,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: pipeline.stop.set())
-    log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=models.classifier.runtime)
-    try:
-        pipeline.run()
-    finally:
-        for sink in sinks:
-            sink.close()
-    return 0
+    log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
+    pipeline.run(lambda: watch.tick(pipeline.stop.set))
+    return stages.desk.seq
+
+
+@dataclass(kw_only=True)
+class _Watch:
+    """What the main thread does a few times a second while one configuration runs.
+
+    Attributes:
+        next_plan: what to run once this one has ended; None to end.
+    """
+
+    plan: _Plan
+    path: Path
+    outputs: _Outputs
+    notifier: Notifier
+    wishes: _Wishes
+    clock: Callable[[], float]
+    health: Health = field(init=False)
+    next_plan: _Plan | None = None
+    _ready: bool = False
+    _told: tuple[str, float] = ("", 0.0)
+
+    def __post_init__(self) -> None:
+        self.health = Health([camera.id for camera in self.plan.settings.cameras], self.clock)
+
+    def tick(self, stop: Callable[[], None]) -> None:
+        """Obey signals, feed the watchdog, tell how things are; `stop` ends the pipeline."""
+        if self.wishes.stop:
+            self.notifier.stopping()
+            stop()
+        elif self.wishes.reload:
+            self.wishes.reload = False
+            self._reload(stop)
+        if stuck := self.health.stuck(_STUCK_AFTER_S):
+            self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
+        else:
+            self.notifier.alive()
+            self._tell()
+
+    def _tell(self) -> None:
+        broker = self.outputs.mqtt.state
+        cameras = self.health.cameras()
+        if not self._ready and broker != "connecting" and all(camera.state != "connecting" for camera in cameras):
+            self._ready = True
+            self.notifier.ready()
+        text = f"{summary(cameras)}; broker {broker}"
+        self.notifier.status(text)
+        now_s = self.clock()
+        if text != self._told[0] or now_s - self._told[1] >= _TELL_EVERY_S:
+            self._told = (text, now_s)
+            settings = self.plan.settings
+            self.outputs.mqtt.tell(
+                cameras_message(self.health, site=settings.site.id, prefix=settings.mqtt.prefix, at_s=now_s)
+            )
+
+    def _reload(self, stop: Callable[[], None]) -> None:
+        """Read the configuration again and load its networks; only if all of it is good, change over."""
+        self.notifier.reloading()
+        try:
+            settings = config.load(self.path)
+            secrets = settings.secrets()
+            plan = _plan(settings)
+        except VestibuleError as error:
+            log.error("reload refused, the old configuration stays", problem=str(error))  # noqa: TRY400 - one line says it
+            self.notifier.ready()
+            return
+        configure(settings.log, [*secrets, *self.plan.settings.secrets()])
+        log.info("configuration read again", cameras=len(settings.cameras))
+        self.next_plan = plan
+        stop()

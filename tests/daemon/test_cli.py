@@ -171,4 +171,4 @@ def test_the_daemon_publishes_and_ends_on_a_signal(dress: Path, tmp_path: Path) 
     assert daemon.returncode == 0, log
     types = [json.loads(line)["payload"].get("type") for line in seen.read_text(encoding="utf-8").splitlines()]
     assert types.count("end") == 1
-    assert "source failed" in log
+    assert '"camera": "floor", "state": "offline"' in log

@@ -43,7 +43,7 @@ def lines(capture: Capture) -> list[dict[str, object]]:
 
 def test_a_line_says_when_who_how_bad_and_what(capsys: Capture) -> None:
     log.configure(LogConfig())
-    structlog.get_logger("vestibule.sources.rtsp").info("camera open", camera="door", fps=12.5)
+    structlog.get_logger("vestibule.sources.network").info("camera open", camera="door", fps=12.5)
     (line,) = lines(capsys)
     moment = datetime.fromisoformat(str(line.pop("timestamp")))
     assert moment.utcoffset() == timedelta(0)
@@ -52,7 +52,7 @@ def test_a_line_says_when_who_how_bad_and_what(capsys: Capture) -> None:
         "camera": "door",
         "fps": 12.5,
         "level": "info",
-        "logger": "vestibule.sources.rtsp",
+        "logger": "vestibule.sources.network",
     }
 
 

@@ -12,8 +12,10 @@ from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_models
 
 from vestibule.config import Settings
 from vestibule.errors import SourceError
+from vestibule.health import Health
 from vestibule.pipeline import LivePipeline, run_inline
 from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sources import Count
 from vestibule.stages import Models, Stages, build_stages
 from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
 
@@ -144,7 +146,7 @@ def live(
     cameras = tuple(CameraConfig(id=name, source="0") for name in play)
     opened: list[Script] = []
 
-    def open_camera(camera: CameraConfig) -> Script:
+    def open_camera(camera: CameraConfig, _count: Count) -> Script:
         opened.append(Script(play[camera.id]))
         return opened[-1]
 
@@ -155,6 +157,8 @@ def live(
         capture=capture,
         open_camera=open_camera,
         sinks=[sink],
+        health=Health(list(play), time.time),
+        clock=time.time,
     )
     return pipeline, sink, opened
 
@@ -234,7 +238,9 @@ def test_a_file_that_turns_out_damaged_is_not_played_again() -> None:
         stages=stages_for(camera),
         cameras=(camera,),
         capture=CAPTURE,
-        open_camera=lambda _: Script(torn),
+        open_camera=lambda *_: Script(torn),
+        health=Health(["file"], time.time),
+        clock=time.time,
         sinks=[sink],
     )
     assert run_to_the_end(pipeline) == []
@@ -268,18 +274,18 @@ def test_live_drops_the_oldest_frame_and_counts_it() -> None:
         capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
     )
     assert run_to_the_end(pipeline) == []
-    counts = pipeline.counts
-    assert counts["frames"] == 50
-    assert counts["frames_dropped"] > 0
-    assert counts["frames_analysed"] + counts["frames_dropped"] == counts["frames"]
+    counts = pipeline._health.counts
+    assert counts["frames_overtaken"] > 0
+    assert counts["frames_analysed"] + counts["frames_overtaken"] == 50
 
 
 def test_frames_that_are_too_old_are_not_analysed() -> None:
     capture = CAPTURE.model_copy(update={"max_frame_age_s": 0.5})
     pipeline, sink, _ = live({"door": lambda: paced(crossing("Dress", 0.3), "door")}, capture=capture)
     assert run_to_the_end(pipeline) == []
-    assert pipeline.counts["frames_analysed"] == 0
-    assert pipeline.counts["frames_too_old"] + pipeline.counts["frames_dropped"] == 50
+    counts = pipeline._health.counts
+    assert "frames_analysed" not in counts
+    assert counts["frames_too_old"] + counts.get("frames_overtaken", 0) == 50
     assert sink.messages == []
 
 

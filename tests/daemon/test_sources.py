@@ -1,21 +1,27 @@
 """Which source an address opens, files played at their own pace, and USB cameras."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from footage import cut, moving_square, square_left, write_clip
 
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
-from vestibule.sources import open_source
+from vestibule.sources import Count, Fate, open_source
 from vestibule.sources.replay import PacedSource
 from vestibule.sources.usb import UsbSource
 from vestibule.types import Frame
 
 CAPTURE = CaptureConfig(analysed_fps=5)
+
+
+def ignore(_fate: Fate) -> None:
+    pass
 
 
 class FakeClock:
@@ -47,7 +53,7 @@ def test_a_file_is_opened_and_gives_a_frame(tmp_path: Path) -> None:
     assert (frame.camera_id, frame.seq, frame.captured_at_s) == ("door", 0, 123.0)
 
 
-@pytest.mark.parametrize("address", ["http://user:hunter2@cam/video", "ftp://user@cam/a?key=hunter2"])
+@pytest.mark.parametrize("address", ["ws://user:hunter2@cam/video", "ftp://user@cam/a?key=hunter2"])
 def test_other_kinds_of_address_are_refused(address: str) -> None:
     unchecked = CameraConfig.model_construct(id="door", source=address)
     with pytest.raises(SourceError, match="this kind of address is not supported; use rtsp://") as caught:
@@ -73,7 +79,7 @@ def test_a_file_is_played_at_its_own_pace_and_thinned(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.mp4", moving_square(20))
     clock = FakeClock()
     start_s = clock()
-    frames = list(PacedSource(camera(clip), CAPTURE, clock, clock.sleep).frames())
+    frames = list(PacedSource(camera(clip), CAPTURE, clock, ignore, clock.sleep).frames())
     assert [frame.seq for frame in frames] == list(range(0, 20, 2))
     assert [frame.captured_at_s - start_s for frame in frames] == pytest.approx([n / 5 for n in range(10)], abs=1e-3)
     assert [square_left(frame.image) for frame in frames] == pytest.approx([4 * n for n in range(10)], abs=1)
@@ -86,7 +92,7 @@ def test_a_clock_that_is_set_neither_stops_nor_races_it(tmp_path: Path, jump_s: 
     clip = write_clip(tmp_path / "a.mp4", moving_square(30))
     clock = FakeClock()
     count = 0
-    for count, _ in enumerate(PacedSource(camera(clip), CAPTURE, clock, clock.sleep).frames(), 1):
+    for count, _ in enumerate(PacedSource(camera(clip), CAPTURE, clock, ignore, clock.sleep).frames(), 1):
         if count == 5:
             clock.now_s += jump_s
     assert count >= 14
@@ -96,7 +102,7 @@ def test_a_clock_that_is_set_neither_stops_nor_races_it(tmp_path: Path, jump_s: 
 def test_a_truncated_file_in_place_of_a_camera(tmp_path: Path) -> None:
     whole = write_clip(tmp_path / "a.mp4", moving_square(20), container_options={"movflags": "+faststart"})
     clock = FakeClock()
-    source = PacedSource(camera(cut(whole, tmp_path / "b.mp4", 0.6)), CAPTURE, clock, clock.sleep)
+    source = PacedSource(camera(cut(whole, tmp_path / "b.mp4", 0.6)), CAPTURE, clock, ignore, clock.sleep)
     frames = source.frames()
     assert next(frames).seq == 0
     with pytest.raises(SourceError, match=r"b\.mp4: the video is cut short"):
@@ -112,7 +118,7 @@ def test_close_ends_a_wait(tmp_path: Path) -> None:
         if len(clock.slept_s) == 3:
             source.close()
 
-    source = PacedSource(camera(clip), CAPTURE, clock, sleep)
+    source = PacedSource(camera(clip), CAPTURE, clock, ignore, sleep)
     assert [frame.seq for frame in source.frames()] == [0]
     assert len(clock.slept_s) == 3
     source.close()
@@ -124,8 +130,8 @@ def test_close_ends_a_wait(tmp_path: Path) -> None:
 class FakeDevice:
     """OpenCV's capture of a camera that gives 10 frames a second and breaks after `count`."""
 
-    def __init__(self, clock: FakeClock, count: int, *, opens: bool = True, decodes: bool = True) -> None:
-        self.clock, self.count, self.opens, self.decodes = clock, count, opens, decodes
+    def __init__(self, clock: FakeClock, count: int, *, opens: bool = True) -> None:
+        self.clock, self.count, self.opens = clock, count, opens
         self.grabbed, self.retrieved, self.released = 0, 0, 0
         self.opened_with: tuple[Any, ...] = ()
 
@@ -143,7 +149,9 @@ class FakeDevice:
 
     def retrieve(self) -> tuple[bool, Any]:
         self.retrieved += 1
-        return self.decodes, np.full((48, 64, 3), self.grabbed, dtype=np.uint8) if self.decodes else None
+        image = np.full((48, 64, 3), self.grabbed, dtype=np.uint8)
+        image[:24] = 200
+        return True, image
 
     def release(self) -> None:
         self.released += 1
@@ -154,10 +162,10 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def usb(tmp_path: Path, clock: FakeClock, device: Any) -> UsbSource:  # noqa: ANN401 - stands in for OpenCV's class
+def usb(tmp_path: Path, clock: FakeClock, device: Any, count: Count = ignore) -> UsbSource:  # noqa: ANN401 - OpenCV's
     node = tmp_path / "video0"
     node.touch()
-    return UsbSource(camera(node), CAPTURE, clock, device)
+    return UsbSource(camera(node), CAPTURE, clock, count, device)
 
 
 def test_usb_decodes_only_what_is_analysed(tmp_path: Path, clock: FakeClock) -> None:
@@ -175,12 +183,32 @@ def test_usb_numbers_and_stamps_frames(tmp_path: Path, clock: FakeClock) -> None
     found = [next(frames) for _ in range(3)]
     assert [frame.seq for frame in found] == [0, 2, 4]
     assert [frame.captured_at_s - start_s for frame in found] == pytest.approx([0.1, 0.3, 0.5], abs=1e-3)
-    assert [int(frame.image[0, 0, 0]) for frame in found] == [1, 3, 5]
+    assert [int(frame.image[-1, 0, 0]) for frame in found] == [1, 3, 5]
 
 
-def test_usb_frame_that_cannot_be_decoded(tmp_path: Path, clock: FakeClock) -> None:
-    with pytest.raises(SourceError, match="gave no frame"):
-        next(usb(tmp_path, clock, FakeDevice(clock, 20, decodes=False)).frames())
+@pytest.mark.parametrize(
+    ("picture", "fate"),
+    [
+        (None, "corrupt"),
+        (np.zeros((0, 0, 3), np.uint8), "empty"),
+        (np.full((48, 64, 3), (0, 135, 0), np.uint8), "blank"),
+    ],
+)
+def test_usb_frames_on_which_nothing_can_be_seen_are_counted_and_passed_over(
+    tmp_path: Path, clock: FakeClock, picture: npt.NDArray[np.uint8] | None, fate: Fate
+) -> None:
+    class Odd(FakeDevice):
+        def retrieve(self) -> tuple[bool, Any]:
+            whole, image = super().retrieve()
+            return (whole, image) if self.retrieved > 2 else (picture is not None, picture)
+
+    counts: Counter[Fate] = Counter()
+    source = usb(tmp_path, clock, Odd(clock, 8), lambda fate: counts.update([fate]))
+    frames: list[Frame] = []
+    with pytest.raises(SourceError):
+        frames.extend(source.frames())
+    assert [frame.seq for frame in frames] == [4, 6]
+    assert counts == {"captured": 8, "thinned": 4, fate: 2}
 
 
 def test_usb_camera_in_use(tmp_path: Path, clock: FakeClock) -> None:

@@ -25,7 +25,8 @@ class LitertClassifier:
         self.manifest = manifest
         path = model_path(folder, manifest, ".tflite")
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            # Not by its path: LiteRT would map the file, and crash when somebody writes over it.
+            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"model file {path}: LiteRT cannot load it ({str(error).splitlines()[0]})") from error

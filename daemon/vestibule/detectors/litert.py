@@ -24,7 +24,8 @@ class LiteRtNetwork:
 
     def __init__(self, path: Path, spec: InputSpec, *, threads: int) -> None:
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            # Not by its path: LiteRT would map the file, and crash when somebody writes over it.
+            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             first = (str(error).splitlines() or ["no reason given"])[0]

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from threading import Condition
+from typing import Literal
 
 import structlog
 from paho.mqtt.client import Client
@@ -67,6 +68,7 @@ class MqttSink:
         self._answered = Condition()
         self._announce = announce
         self._announcements: set[int] = set()
+        self._kept: dict[str, bytes] = {}  # retained, by topic
         self.refused = 0
         self.dropped = 0
         self._connection = MqttConnection(
@@ -136,6 +138,8 @@ class MqttSink:
         self._announcements.clear()
         if self._announce:
             self._announcements.add(client.publish(self._available, b"online", qos=1, retain=True).mid)
+        for topic, payload in self._kept.items():
+            self._announcements.add(client.publish(topic, payload, qos=1, retain=True).mid)
         for message in self._waiting:
             self._send(message)
 
@@ -162,6 +166,22 @@ class MqttSink:
         if now_s >= self._next_complaint_s.get(event, now_s):
             self._next_complaint_s[event] = now_s + _COMPLAIN_EVERY_S
             _log.error(event, broker=address(self._config), **values)
+
+
+    @property
+    def state(self) -> Literal["connecting", "connected", "not connected"]:
+        """How it stands with the broker; `connecting` until it was tried once."""
+        if self._connection.connected:
+            return "connected"
+        return "connecting" if self._connection.problem is None else "not connected"
+
+    def tell(self, message: Message) -> None:
+        """Have the broker retain a message in place of the topic's last; sent again on every connect."""
+        with self._connection.turn:
+            self._kept[message.topic] = message.payload
+            if self._connection.connected:
+                client = self._connection.client
+                self._announcements.add(client.publish(message.topic, message.payload, qos=1, retain=True).mid)
 
 
 def check_broker(config: MqttConfig, *, site: str, timeout_s: float | None = None) -> str:

@@ -1,5 +1,8 @@
 """What recorded and live video share: FFmpeg's pictures to BGR, frame times, thinning."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import av
 import av.logging
 import cv2
@@ -7,6 +10,21 @@ import numpy as np
 import numpy.typing as npt
 from av.video.stream import VideoStream
 
+Fate = Literal["captured", "thinned", "too_old", "overtaken", "corrupt", "empty", "blank", "resized", "analysed"]
+"""What happens to a camera's frames. captured: a whole picture arrived; it then is either
+
+- thinned: more came than `capture.analysed_fps` asks for,
+- too_old: older than `capture.max_frame_age_s`,
+- overtaken: a newer one arrived before anybody had time for it,
+- empty: it has no pixels,
+- blank: it is of one colour (a decoder without its key frame, a covered lens),
+- or analysed.
+
+corrupt: what arrived is no whole picture. resized: from this picture on they are of another size.
+"""
+Count = Callable[[Fate], None]
+
+_BLANK_DEVIATION = 2.0
 _TICK_S = 0.001
 _RESTART_S = 1.0
 _QUARTER_TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -40,6 +58,13 @@ def to_bgr(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
     if turn in _QUARTER_TURNS:
         return np.asarray(cv2.rotate(image, _QUARTER_TURNS[turn]), dtype=np.uint8)
     return image
+
+
+def is_blank(image: npt.NDArray[np.uint8]) -> bool:
+    """Whether a picture, uint8 (H, W, 3), is of one colour, by a grid of about 24 x 32 of its pixels."""
+    height, width = image.shape[:2]
+    grid = image[:: max(1, height // 24), :: max(1, width // 32)].reshape(-1, 3)
+    return bool(grid.std(axis=0).max() < _BLANK_DEVIATION)
 
 
 def _turn(picture: av.VideoFrame) -> int:

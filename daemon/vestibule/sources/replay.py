@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vestibule.sections import CameraConfig, CaptureConfig
-from vestibule.sources.decoding import Thinning, to_bgr
+from vestibule.sources.decoding import Count, Thinning, to_bgr
 from vestibule.sources.video_file import VideoFile
 from vestibule.types import Frame
 
@@ -67,6 +67,7 @@ class PacedSource:
         camera: whose source is a path.
         capture: how often a frame is analysed.
         clock: Unix seconds, UTC.
+        count: told what becomes of each frame that is not given out.
         sleep: waits for so many seconds.
 
     Raises:
@@ -78,12 +79,13 @@ class PacedSource:
         camera: CameraConfig,
         capture: CaptureConfig,
         clock: Callable[[], float],
+        count: Count,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._file = VideoFile(Path(camera.source))
         self._camera_id = camera.id
         self._thinning = Thinning(capture.analysed_fps)
-        self._clock = clock
+        self._clock, self._count = clock, count
         self._sleep = sleep
         self._closing = False
 
@@ -106,8 +108,11 @@ class PacedSource:
             if self._closing:
                 return
             now_s = self._clock()
+            self._count("captured")
             if self._thinning.due(now_s):
                 yield Frame(camera_id=self._camera_id, seq=seq, captured_at_s=now_s, image=to_bgr(picture))
+            else:
+                self._count("thinned")
 
     def _wait(self, wait_s: float) -> None:
         """Sleep in short naps, so that `close` is noticed."""

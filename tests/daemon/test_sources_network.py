@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,8 +23,9 @@ from rtsp_camera import RtspCamera, rtsp_camera
 
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
-from vestibule.sources import open_source, rtsp
-from vestibule.sources.rtsp import RtspSource, redacted
+from vestibule.sources import Count, Fate, network, open_source
+from vestibule.sources.network import NetworkSource, redacted
+from vestibule.types import Frame
 
 SECRET = "hunter2:p@ss/w%rd"  # noqa: S105 - of a test's own camera
 CAPTURE = CaptureConfig(open_timeout_s=10, read_timeout_s=1, analysed_fps=60)
@@ -56,9 +58,9 @@ def server(clip: Path) -> Iterator[RtspCamera]:
 
 
 @contextlib.contextmanager
-def opened(address: str, capture: CaptureConfig = CAPTURE) -> Iterator[RtspSource]:
+def opened(address: str, capture: CaptureConfig = CAPTURE) -> Iterator[NetworkSource]:
     source = open_source(CameraConfig(id="door", source=address), capture, time.time)
-    assert isinstance(source, RtspSource)
+    assert isinstance(source, NetworkSource)
     try:
         yield source
     finally:
@@ -126,7 +128,7 @@ def test_a_login_from_a_password_file(clip: Path, tmp_path: Path, kind: str) -> 
             CameraConfig(id="door", source=server.address, username="anna"),
         ):
             error = failure(camera)
-            assert "wrong user name or password (401); check `username` and `password_file`" in str(error)
+            assert "wrong user name or password (401); check `username` and `password_file` or `password_env`" in str(error)
 
 
 # A camera that does not
@@ -230,17 +232,28 @@ def test_a_server_of_another_kind() -> None:
 # What a server can hardly be made to do: FFmpeg reads a file in the camera's place
 
 
-def read_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> RtspSource:
+def ignore(_fate: Fate) -> None:
+    pass
+
+
+def read_from(path: Path, monkeypatch: pytest.MonkeyPatch, count: Count = ignore) -> NetworkSource:
     container = av.open(str(path))
-    monkeypatch.setattr("vestibule.sources.rtsp.av.open", lambda *_args, **_options: container)
-    return RtspSource(CameraConfig(id="door", source="rtsp://camera.test/cam"), CAPTURE, time.time)
+    monkeypatch.setattr("vestibule.sources.network.av.open", lambda *_args, **_options: container)
+    return NetworkSource(CameraConfig(id="door", source="rtsp://camera.test/cam"), CAPTURE, time.time, count)
 
 
-def test_a_frame_size_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def given(source: NetworkSource) -> Iterator[Frame]:
+    """Frames until the file in the camera's place is over."""
+    with pytest.raises(SourceError, match="the camera ended the stream"):
+        yield from source.frames()
+
+
+def test_a_frame_size_that_changes_is_counted_and_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_size_change(tmp_path / "a.ts", [(160, 120), (192, 144)])
-    frames = read_from(clip, monkeypatch).frames()
-    with pytest.raises(SourceError, match="the frame size changed from 160x120 to 192x144 at frame 10"):
-        list(frames)
+    counts: Counter[Fate] = Counter()
+    frames = list(given(read_from(clip, monkeypatch, lambda fate: counts.update([fate]))))
+    assert {frame.image.shape for frame in frames} == {(120, 160, 3), (144, 192, 3)}
+    assert counts["resized"] == 1
 
 
 def test_data_that_no_picture_can_be_decoded_from(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +264,7 @@ def test_data_that_no_picture_can_be_decoded_from(clip: Path, tmp_path: Path, mo
     (tmp_path / "zeros.mp4").write_bytes(data)
     source = read_from(tmp_path / "zeros.mp4", monkeypatch)
     ticks = iter(range(10_000))
-    monkeypatch.setattr(rtsp, "time", SimpleNamespace(monotonic=lambda: 0.2 * next(ticks)))
+    monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: 0.2 * next(ticks)))
     with pytest.raises(SourceError, match="data arrives but no picture could be decoded for 1 s; set the camera to H"):
         list(source.frames())
 
@@ -303,7 +316,7 @@ def test_the_login_is_escaped_into_the_address(tmp_path: Path, monkeypatch: pyte
         seen.append(url)
         raise av.error.ConnectionRefusedError(111, "Connection refused", url)
 
-    monkeypatch.setattr("vestibule.sources.rtsp.av.open", fail)
+    monkeypatch.setattr("vestibule.sources.network.av.open", fail)
     secret = tmp_path / "secret"
     secret.write_text(SECRET)
     camera = CameraConfig(id="door", source="rtsp://old@cam:554/a?b=c", username="an@na", password_file=secret)
@@ -325,7 +338,7 @@ def test_every_failure_is_one_line_with_a_remedy() -> None:
     kinds = [av.error.InvalidDataError, av.error.OSError, av.error.ExitError, av.error.HTTPForbiddenError]
     for kind in kinds:
         error = kind(5, os.strerror(5), "rtsp://anna:hunter2@cam/")
-        for text in (rtsp._no_connection(error, 5.0, timed_out=False), rtsp._broken(error, 5.0)):
+        for text, _ in (network._no_connection(error, 5.0, timed_out=False), network._broken(error, 5.0)):
             assert "; check " in text
             assert "hunter2" not in text
             assert "\n" not in text

@@ -1,0 +1,182 @@
+"""The capture threads: one a camera, opened again for ever, and left behind where a read never returns."""
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from vestibule.errors import SourceError
+from vestibule.health import Health
+from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sources import Count, Fate, Source, is_file
+from vestibule.types import Frame
+
+log = structlog.get_logger()
+
+OpenSource = Callable[[CameraConfig, Count], Source]
+StartThread = Callable[[str, Callable[[], None]], threading.Thread]
+
+_GRACE_S = 1.0
+"""The libraries' own time-outs are to speak first: they know more."""
+_MOST_LEFT_BEHIND = 3
+_STEADY_S = 30.0
+"""A connection that lasted so long makes the next failure a new one, tried again at once."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _Attempt:
+    """One thread's time with one camera.
+
+    Attributes:
+        camera: the camera.
+        over: set when the thread is to end; another may have taken its place.
+        thread: the thread, once it is started.
+        source: what it reads, if it has something open.
+        due_s: until when, in monotonic seconds, the library must have returned; None outside of it.
+    """
+
+    camera: CameraConfig
+    over: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+    source: Source | None = None
+    due_s: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread still runs."""
+        return self.thread is not None and self.thread.is_alive()
+
+    def end(self) -> None:
+        """Ask the thread to end, as soon as the library lets it."""
+        self.over.set()
+        if self.source is not None:
+            self.source.close()
+
+
+class Captures:
+    """All cameras' threads. `tend`, called often, replaces those whose library does not return in time.
+
+    A thread cannot be ended from outside. One that is stuck in a read is left behind, and lets go of its camera when
+    the read returns, if ever; a new one takes its place, up to three such at a time.
+
+    Args:
+        cameras: the cameras.
+        config: time-outs, retries.
+        open_camera: opens one of them, and is told what becomes of the frames that the source keeps to itself.
+        deliver: takes a frame; returns whether it pushed out an older one.
+        health: told how the cameras are.
+        start_thread: starts a named thread, whose failure ends the daemon.
+    """
+
+    def __init__(
+        self,
+        *,
+        cameras: Sequence[CameraConfig],
+        config: CaptureConfig,
+        open_camera: OpenSource,
+        deliver: Callable[[Frame], bool],
+        health: Health,
+        start_thread: StartThread,
+    ) -> None:
+        self._config, self._open_camera, self._deliver = config, open_camera, deliver
+        self._health, self._start_thread = health, start_thread
+        self._left_behind: dict[str, list[_Attempt]] = defaultdict(list)
+        self._attempts = {camera.id: self._begin(camera) for camera in cameras}
+
+    def tend(self) -> bool:
+        """Replace the threads that are stuck; return whether any camera is still read."""
+        now_s = time.monotonic()
+        for camera_id, attempt in self._attempts.items():
+            if not attempt.over.is_set() and attempt.due_s is not None and now_s > attempt.due_s and attempt.alive:
+                self._leave_behind(attempt)
+            if attempt.over.is_set():
+                stuck = self._left_behind[camera_id] = [one for one in self._left_behind[camera_id] if one.alive]
+                if len(stuck) < _MOST_LEFT_BEHIND:
+                    self._attempts[camera_id] = self._begin(attempt.camera, wait_s=self._config.retry_initial_s)
+        return any(attempt.alive or attempt.over.is_set() for attempt in self._attempts.values())
+
+    def stop(self, timeout_s: float) -> None:
+        """End all threads, and wait so long altogether for those that can end."""
+        for attempt in self._attempts.values():
+            attempt.end()
+        deadline_s = time.monotonic() + timeout_s
+        for attempt in self._attempts.values():
+            if attempt.thread is not None:
+                attempt.thread.join(timeout=max(0.0, deadline_s - time.monotonic()))
+
+    def _begin(self, camera: CameraConfig, wait_s: float = 0.0) -> _Attempt:
+        attempt = _Attempt(camera=camera)
+        attempt.thread = self._start_thread(f"capture-{camera.id}", lambda: self._loop(attempt, wait_s))
+        return attempt
+
+    def _leave_behind(self, attempt: _Attempt) -> None:
+        camera_id = attempt.camera.id
+        attempt.end()
+        self._left_behind[camera_id].append(attempt)
+        reason = "its driver or library did not return in time; it is opened anew"
+        if len(self._left_behind[camera_id]) >= _MOST_LEFT_BEHIND:
+            reason = f"{_MOST_LEFT_BEHIND} reads of it never returned; it is opened again when one does, or restart"
+        self._health.camera(camera_id, "frozen", reason)
+
+    def _loop(self, attempt: _Attempt, wait_s: float) -> None:
+        """Read one camera for ever; a file ends. Failures are noted, waited out and tried again."""
+        camera, retry_s = attempt.camera, self._config.retry_initial_s
+        attempt.over.wait(wait_s)
+        while not attempt.over.is_set():
+            began_s = time.monotonic()
+            try:
+                for frame in self._frames(attempt):
+                    self._health.picture(camera.id)
+                    if self._deliver(frame):
+                        self._health.frame(camera.id, "overtaken")
+            except SourceError as error:
+                if attempt.over.is_set():
+                    return
+                self._health.camera(camera.id, error.problem, str(error))
+                if is_file(camera):
+                    return
+            else:
+                if not attempt.over.is_set():
+                    self._health.camera(camera.id, "ended")
+                return
+            if time.monotonic() - began_s > _STEADY_S:
+                retry_s = self._config.retry_initial_s
+            # Jitter spreads the retries of cameras that failed together; nothing secret hangs on it.
+            attempt.over.wait(random.uniform(retry_s / 2, retry_s))  # noqa: S311
+            retry_s = min(2 * retry_s, self._config.retry_max_s)
+
+    def _frames(self, attempt: _Attempt) -> Iterator[Frame]:
+        """Open the camera and yield its frames while the attempt lasts; every sign of life puts the deadline off."""
+        camera, watched = attempt.camera, not is_file(attempt.camera)
+        patience_s = self._config.read_timeout_s + _GRACE_S
+
+        def count(fate: Fate) -> None:
+            if watched and attempt.due_s is not None:
+                attempt.due_s = time.monotonic() + patience_s
+            if not attempt.over.is_set():
+                self._health.frame(camera.id, fate)
+
+        if watched:  # FFmpeg may take the time-out twice: to connect, and to find out what is sent
+            attempt.due_s = time.monotonic() + 2 * self._config.open_timeout_s + _GRACE_S
+        try:
+            attempt.source = self._open_camera(camera, count)
+            if attempt.over.is_set():
+                return
+            self._health.connected(camera.id)
+            if watched:
+                attempt.due_s = time.monotonic() + patience_s
+            for frame in attempt.source.frames():
+                if attempt.over.is_set():
+                    return
+                yield frame
+                if watched:
+                    attempt.due_s = time.monotonic() + patience_s
+        finally:
+            attempt.due_s = None
+            if attempt.source is not None:
+                attempt.source.close()
+                attempt.source = None

@@ -1,0 +1,180 @@
+"""What the daemon knows of itself: each camera's state, what became of its frames, and whether the work goes on."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+import structlog
+
+from vestibule.errors import SourceProblem
+from vestibule.sources import Fate
+from vestibule.types import Message
+
+CameraState = SourceProblem | Literal["connecting", "online", "blank", "ended"]
+"""connecting: not tried yet; online: gives pictures; blank: gives pictures of one colour; ended: a file, played."""
+
+_BLANKS_IN_A_ROW = 10
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraHealth:
+    """One camera at one moment.
+
+    Attributes:
+        camera_id: the camera.
+        state: how it is.
+        since_s: since when, Unix seconds, UTC.
+        reason: what is wrong, in words; empty if nothing is.
+        connects: how often it was opened.
+        frames: what became of its frames, see `Fate`.
+    """
+
+    camera_id: str
+    state: CameraState
+    since_s: float
+    reason: str
+    connects: int
+    frames: dict[Fate, int]
+
+
+class Health:
+    """Written by every thread and read by the main one.
+
+    Args:
+        camera_ids: the cameras.
+        clock: Unix seconds, UTC.
+        monotonic: seconds that only grow, for signs of life.
+    """
+
+    def __init__(
+        self,
+        camera_ids: Sequence[str],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock, self._monotonic = clock, monotonic
+        self._turn = Lock()
+        now_s = clock()
+        self._cameras: dict[str, CameraHealth] = {
+            name: CameraHealth(camera_id=name, state="connecting", since_s=now_s, reason="", connects=0, frames={})
+            for name in camera_ids
+        }
+        self._frames: dict[str, Counter[Fate]] = {name: Counter() for name in camera_ids}
+        self._connects: Counter[str] = Counter()
+        self._blanks: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._beats_s: dict[str, float] = {}
+
+    def frame(self, camera_id: str, fate: Fate) -> None:
+        """Count what became of one frame."""
+        with self._turn:
+            self._frames[camera_id][fate] += 1
+            if fate == "blank":
+                self._blanks[camera_id] += 1
+        if fate == "blank" and self._blanks[camera_id] >= _BLANKS_IN_A_ROW:
+            self.camera(camera_id, "blank", "its pictures are of one colour; look at its lens, its light and its cable")
+
+    def picture(self, camera_id: str) -> None:
+        """Note that a camera gave a picture with something on it."""
+        self._blanks[camera_id] = 0
+        self.camera(camera_id, "online")
+
+    def connected(self, camera_id: str) -> None:
+        """Note that a camera was opened; it is online once it gives a picture."""
+        with self._turn:
+            self._connects[camera_id] += 1
+
+    def camera(self, camera_id: str, state: CameraState, reason: str = "") -> None:
+        """Set a camera's state; a change is logged, a repetition is not."""
+        with self._turn:
+            before = self._cameras[camera_id]
+            if (before.state, before.reason) == (state, reason):
+                return
+            since_s = before.since_s if before.state == state else self._clock()
+            self._cameras[camera_id] = CameraHealth(
+                camera_id=camera_id, state=state, since_s=since_s, reason=reason, connects=0, frames={}
+            )
+        tell = log.info if state in ("online", "ended") else log.warning
+        why = {"reason": reason} if reason else {}
+        tell("camera state", camera=camera_id, state=state, before=before.state, **why)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Count something of the whole pipeline."""
+        with self._turn:
+            self._counts[name] += number
+
+    def beat(self, worker: str) -> None:
+        """Note that a worker goes round its loop."""
+        self._beats_s[worker] = self._monotonic()
+
+    def stuck(self, after_s: float) -> list[str]:
+        """Return the workers that have not gone round their loop for so long."""
+        now_s = self._monotonic()
+        return [worker for worker, beat_s in self._beats_s.copy().items() if now_s - beat_s > after_s]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted of the whole pipeline, and the cameras' frames added up."""
+        with self._turn:
+            total: Counter[str] = Counter(self._counts)
+            for fates in self._frames.values():
+                total.update({f"frames_{fate}": number for fate, number in fates.items()})
+            return dict(total)
+
+    def cameras(self) -> tuple[CameraHealth, ...]:
+        """Return every camera as it is now."""
+        with self._turn:
+            return tuple(
+                CameraHealth(
+                    camera_id=name,
+                    state=camera.state,
+                    since_s=camera.since_s,
+                    reason=camera.reason,
+                    connects=self._connects[name],
+                    frames=dict(self._frames[name]),
+                )
+                for name, camera in self._cameras.items()
+            )
+
+
+def summary(cameras: Sequence[CameraHealth]) -> str:
+    """Say in a few words how the cameras are: `2 of 3 cameras online; floor offline`."""
+    well = sum(camera.state in ("online", "ended") for camera in cameras)
+    ill = [f"{camera.camera_id} {camera.state}" for camera in cameras if camera.state not in ("online", "ended")]
+    return "; ".join([f"{well} of {len(cameras)} cameras online", *ill])
+
+
+def cameras_message(health: Health, *, site: str, prefix: str, at_s: float) -> Message:
+    """Publishable form, for `<prefix>/<site>/cameras`, to be retained: states and counts, no picture and no secret.
+
+    Args:
+        health: what is published.
+        site: the store's id.
+        prefix: of the topics.
+        at_s: Unix seconds, UTC.
+    """
+    cameras = {
+        camera.camera_id: {
+            "state": camera.state,
+            "since_s": round(camera.since_s, 3),
+            "reason": camera.reason,
+            "connects": camera.connects,
+            "frames": camera.frames,
+        }
+        for camera in health.cameras()
+    }
+    payload = {
+        "schema_version": 1,
+        "at_s": round(at_s, 3),
+        "summary": summary(health.cameras()),
+        "cameras": cameras,
+        "counts": health.counts,
+    }
+    body = json.dumps(payload, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    return Message(topic=f"{prefix}/{site}/cameras", at_s=at_s, payload=body)
