@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,24 @@ class RtspCamera:
     def __init__(self, process: "subprocess.Popen[str]", port: int) -> None:
         self._process = process
         self.address = f"rtsp://127.0.0.1:{port}/cam"
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self.address.rpartition(":")[2].partition("/")[0])
+
+    def freeze(self) -> None:
+        """Stop the process (SIGSTOP): connections stay, nothing is sent or answered."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on after `freeze`."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait(10)
 
     def tell(self, command: str) -> None:
         """`stall`, `resume` or `drop`; returns when it is done."""

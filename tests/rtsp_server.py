@@ -1,6 +1,6 @@
 """An RTSP camera for tests: plays an H.264 clip without B-frames in a loop at rtsp://127.0.0.1:PORT/cam.
 
-    /usr/bin/python3 rtsp_server.py CLIP.mp4 [--user NAME --password WORD [--digest]]
+    /usr/bin/python3 rtsp_server.py CLIP.mp4 [--port N] [--user NAME --password WORD [--digest]]
 
 GStreamer's Python bindings belong to the system's Python, so it runs there, as a process of its own; `rtsp_camera.py`
 starts it. It prints its port once it listens, and reads commands from its standard input, one a line: `stall` stops
@@ -109,6 +109,7 @@ def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(description="An RTSP camera for tests.")
     parser.add_argument("clip")
+    parser.add_argument("--port", default="0")
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
@@ -121,7 +122,7 @@ def main() -> None:
     factory.connect("media-configure", feed.attach)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(arguments.port)
     if arguments.user:
         protect(server, factory, arguments.user, arguments.password, digest=arguments.digest)
     server.get_mount_points().add_factory("/cam", factory)

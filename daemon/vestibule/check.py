@@ -15,6 +15,8 @@ from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
 from vestibule.sources import open_source
 
+OLD_VERSION = "its form is of an earlier version; it still works, `vestibule check --migrate` rewrites it"
+
 
 def check(path: Path, out: TextIO) -> int:
     """Print one line per thing, `ok` or `FAILED` with the remedy; return 0 if all are well, else 1."""
@@ -23,6 +25,8 @@ def check(path: Path, out: TextIO) -> int:
     except ConfigError as error:
         print(f"FAILED {error}", file=out)
         return 1
+    if settings.config_version < config.VERSION:
+        print(f"old    configuration {path}: {OLD_VERSION}", file=out)
     print(f"ok     configuration {path}: site {settings.site.id}, {len(settings.cameras)} cameras", file=out)
     trials: list[tuple[str, Callable[[], str]]] = [
         ("detector", lambda: _detector(settings)),

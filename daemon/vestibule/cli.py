@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, replay, check, tail):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration, TOML")
 
+    check.add_argument("--migrate", action="store_true", help="first rewrite a file of an earlier version, keeping it")
     replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video; several run one after the other")
     replay.add_argument("--camera", metavar="ID", help="whose line and zones apply (the first by default)")
     replay.add_argument(
@@ -110,6 +111,10 @@ def _check(args: argparse.Namespace) -> int:
     from vestibule.check import check  # noqa: PLC0415
 
     log.configure(LogConfig(level="error"), [])
+    if args.migrate:
+        from vestibule.migration import migrate  # noqa: PLC0415
+
+        print(f"ok     configuration: {migrate(args.config)}")
     return check(args.config, sys.stdout)
 
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from vestibule.errors import ConfigError
@@ -28,6 +28,8 @@ from vestibule.sections import (
 )
 from vestibule_models.labels import GarmentLabel
 
+VERSION = 1
+"""Of the configuration's form; a change that older files do not survive makes it one more, with a step in migration."""
 _PREFIX = "VESTIBULE_"
 
 
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     mqtt: MqttConfig = MqttConfig()
     jsonl: JsonlConfig = JsonlConfig()
     log: LogConfig = LogConfig()
+    config_version: int = Field(default=VERSION, ge=0, le=VERSION)
 
     @classmethod
     def settings_customise_sources(
@@ -111,6 +114,11 @@ def load(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"configuration {path}: not valid TOML: {error}") from error
     _refuse_unknown_variables()
+    version = values.setdefault("config_version", 0)  # the first files did not say
+    if isinstance(version, int) and version > VERSION:
+        raise ConfigError(
+            f"configuration {path}: is of version {version}, this Vestibule reads up to {VERSION}; install a newer one"
+        )
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Collection
+from types import TracebackType
 
 import structlog
 from pydantic import SecretStr
@@ -59,6 +60,11 @@ def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
     for name in ("vestibule", "vestibule_models"):
         logging.getLogger(name).setLevel(config.level.upper())
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught  # Python's own would print the error unmasked
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    structlog.get_logger(__name__).critical("ended by an error", exc_info=(kind, error, trace))
 
 
 class _Mask:

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 _STUCK_AFTER_S = 30.0
 _TELL_EVERY_S = 30.0
+_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,8 @@ class _Outputs:
         return [self.mqtt, *self.others]
 
     def close(self) -> None:
-        for sink in self.all:
+        self.mqtt.close(_DRAIN_S)
+        for sink in self.others:
             sink.close()
 
 
@@ -101,6 +103,8 @@ def run(settings: Settings, path: Path) -> int:
 def _plan(settings: Settings) -> _Plan:
     if not settings.cameras:
         raise ConfigError("no cameras configured; add [[cameras]] with an id and a source, see config.example.toml")
+    if settings.config_version < config.VERSION:
+        log.warning("configuration of an earlier version; `vestibule check --migrate` rewrites it")
     return _Plan(settings=settings, models=load_models(settings))
 
 

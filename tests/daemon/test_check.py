@@ -17,7 +17,7 @@ def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def checked(path: Path, text: str) -> tuple[int, list[str]]:
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"config_version = 1\n{text}", encoding="utf-8")
     out = io.StringIO()
     return check(path, out), out.getvalue().splitlines()
 

@@ -262,6 +262,59 @@ def test_a_stage_that_fails_ends_the_daemon_with_its_error() -> None:
     assert all(script.closed.is_set() for script in opened)
 
 
+class FailingClassifier(ToyClassifier):
+    """Fails on the batches of these numbers."""
+
+    def __init__(self, *fails: int) -> None:
+        self.fails, self.batch = fails, 0
+
+    def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
+        self.batch += 1
+        if self.batch in self.fails:
+            raise RuntimeError(f"batch {self.batch} is too much")
+        return super().classify(batch)
+
+
+def test_a_batch_that_the_classifier_fails_on_is_dropped_and_counted() -> None:
+    pipeline, sink, _ = live(
+        {"door": lambda: paced(crossing("Dress", 0.3), "door")},
+        models=Models(detector=ToyDetector(), classifier=FailingClassifier(1)),
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    assert run_to_the_end(pipeline) == []
+    assert pipeline._health.counts["batches_dropped"] == 1
+    assert len(sink.payloads("alerts")) == 1
+
+
+def test_three_failed_batches_in_a_row_end_the_daemon() -> None:
+    pipeline, _, _ = live(
+        {"door": lambda: paced(crossing("Dress", 0.3), "door", 60)},
+        models=Models(detector=ToyDetector(), classifier=FailingClassifier(2, 3, 4)),
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    assert [str(failure) for failure in run_to_the_end(pipeline)] == ["batch 4 is too much"]
+    assert pipeline._health.counts["batches_dropped"] == 3
+
+
+def test_a_stop_publishes_the_visits_though_the_classifier_is_stuck() -> None:
+    release = threading.Event()
+
+    class Stuck(ToyClassifier):
+        def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
+            release.wait()
+            return super().classify(batch)
+
+    pipeline, sink, _ = live(
+        {"door": lambda: paced(crossing("Dress", 0.3), "door", 60)},
+        models=Models(detector=ToyDetector(), classifier=Stuck()),
+        capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
+    )
+    threading.Thread(target=lambda: (sink.arrived.wait(20), pipeline.stop.set()), daemon=True).start()
+    assert run_to_the_end(pipeline) == []
+    release.set()
+    assert [visit["type"] for visit in sink.payloads("visits")][-1] == "end"
+
+
 def test_live_drops_the_oldest_frame_and_counts_it() -> None:
     class Slow(ToyDetector):
         def detect(self, frame: Frame) -> Detections:

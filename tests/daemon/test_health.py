@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from vestibule.health import Health, cameras_message, summary
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(["door", "floor"], clock, clock)
+
+
+def states(health: Health) -> list[str]:
+    return [camera.state for camera in health.cameras()]
+
+
+def test_a_camera_is_online_once_it_gives_a_picture(health: Health) -> None:
+    assert states(health) == ["connecting", "connecting"]
+    health.connected("door")
+    assert states(health) == ["connecting", "connecting"]
+    health.picture("door")
+    assert states(health) == ["online", "connecting"]
+    assert health.cameras()[0].connects == 1
+
+
+def test_a_state_holds_since_it_changed(health: Health, clock: Clock) -> None:
+    health.camera("door", "offline", "refused")
+    clock.now_s += 5
+    health.camera("door", "offline", "no answer")
+    door = health.cameras()[0]
+    assert (door.state, door.reason, door.since_s) == ("offline", "no answer", clock.now_s - 5)
+    clock.now_s += 5
+    health.picture("door")
+    door = health.cameras()[0]
+    assert (door.state, door.reason, door.since_s) == ("online", "", clock.now_s)
+
+
+def test_only_changes_are_logged(health: Health, caplog: pytest.LogCaptureFixture) -> None:
+    from vestibule import log
+    from vestibule.sections import LogConfig
+
+    log.configure(LogConfig())
+    for _ in range(3):
+        health.camera("door", "offline", "refused")
+    for _ in range(3):
+        health.picture("door")
+    assert len(caplog.records) == 2
+
+
+def test_pictures_of_one_colour_make_a_camera_blank_until_there_is_something_on_them(health: Health) -> None:
+    health.picture("door")
+    for _ in range(9):
+        health.frame("door", "blank")
+    assert states(health)[0] == "online"
+    health.frame("door", "blank")
+    assert states(health)[0] == "blank"
+    health.picture("door")
+    assert states(health)[0] == "online"
+    health.frame("door", "blank")
+    assert states(health)[0] == "online"
+
+
+def test_a_worker_that_stands_still_is_named(health: Health, clock: Clock) -> None:
+    health.beat("look")
+    health.beat("classify")
+    clock.now_s += 20
+    health.beat("look")
+    assert health.stuck(30) == []
+    clock.now_s += 20
+    assert health.stuck(30) == ["classify"]
+
+
+def test_the_summary_names_who_is_not_well(health: Health) -> None:
+    health.picture("door")
+    health.camera("floor", "unauthorised", "wrong user name or password")
+    assert summary(health.cameras()) == "1 of 2 cameras online; floor unauthorised"
+
+
+def test_the_message_has_states_and_counts(health: Health, clock: Clock) -> None:
+    health.picture("door")
+    health.frame("door", "captured")
+    health.frame("door", "too_old")
+    health.count("batches_dropped")
+    message = cameras_message(health, site="store", prefix="vestibule", at_s=clock())
+    payload = json.loads(message.payload)
+    assert message.topic == "vestibule/store/cameras"
+    assert payload["cameras"]["door"]["frames"] == {"captured": 1, "too_old": 1}
+    assert payload["cameras"]["floor"]["state"] == "connecting"
+    assert payload["counts"] == {"batches_dropped": 1, "frames_captured": 1, "frames_too_old": 1}

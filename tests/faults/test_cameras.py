@@ -1,0 +1,146 @@
+"""Cameras that die, freeze, refuse and are not there, in front of a real daemon."""
+
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from daemon_process import Daemon, daemon
+from mqtt_client import wait_until
+from rtsp_camera import rtsp_camera
+from toyshop import clip, crossing
+
+SECRET = "hunter2 p@ss/w%rd"  # noqa: S105 - of a test's own camera
+QUICK = "[capture]\nopen_timeout_s = 2\nread_timeout_s = 1\nretry_initial_s = 0.5\nretry_max_s = 2\n"
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody in a dress crosses the picture once in four seconds."""
+    return clip(tmp_path_factory.mktemp("clip") / "walk.mp4", 4, crossing("Dress", 0.2, seconds=3.5))
+
+
+def write(folder: Path, cameras: dict[str, str], settings: str = QUICK) -> Path:
+    """Write a configuration for a broker that is not there, with a file of events."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    blocks = "".join(f"[[cameras]]\nid = '{name}'\n{lines}\n" for name, lines in cameras.items())
+    path = folder / "vestibule.toml"
+    path.write_text(
+        f"config_version = 1\n{settings}[mqtt]\nport = {port}\nconnect_timeout_s = 1\n"
+        f"[jsonl]\npath = '{folder / 'events.jsonl'}'\n[log]\nlevel = 'debug'\n{blocks}",
+        encoding="utf-8",
+    )
+    return path
+
+
+def visits(folder: Path, camera: str) -> int:
+    """How many visits have begun in front of a camera."""
+    path = folder / "events.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    payloads = [json.loads(line)["payload"] for line in lines]
+    return sum(payload.get("type") == "new" and payload["camera"] == camera for payload in payloads)
+
+
+def wait_visits_go_on(folder: Path, camera: str) -> None:
+    before = visits(folder, camera)
+    wait_until(lambda: visits(folder, camera) > before, f"more visits in front of {camera}")
+
+
+def end(running: Daemon) -> None:
+    running.signal(signal.SIGTERM)
+    assert running.ended() == 0, running.printed
+
+
+def test_a_camera_that_dies_and_comes_back(walk: Path, tmp_path: Path) -> None:
+    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+        cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
+        with daemon(write(tmp_path, cameras)) as running:
+            running.wait_state("door", "online")
+            running.wait_state("floor", "online")
+            door.kill()
+            running.wait_state("door", "offline")
+            wait_visits_go_on(tmp_path, "floor")
+            with rtsp_camera(walk, "--port", str(door.port)):
+                running.wait_state("door", "online", after=2)
+                wait_visits_go_on(tmp_path, "door")
+                end(running)
+            assert running.states("floor") == ["online"]
+            reasons = [one["reason"] for one in running.events("camera state") if one["state"] == "offline"]
+            assert len(reasons) == len(set(reasons))  # a retry that fails as the last one did is not logged again
+
+
+def test_a_camera_that_freezes_and_goes_on(walk: Path, tmp_path: Path) -> None:
+    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+        cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
+        with daemon(write(tmp_path, cameras)) as running:
+            running.wait_state("door", "online")
+            running.wait_state("floor", "online")
+            door.freeze()
+            running.wait_state("door", "frozen")
+            wait_visits_go_on(tmp_path, "floor")
+            door.thaw()
+            running.wait_state("door", "online", after=2)
+            wait_visits_go_on(tmp_path, "door")
+            end(running)
+            assert running.states("floor") == ["online"]
+            frozen = next(one for one in running.events("camera state") if one["state"] == "frozen")
+            assert "sent nothing for 1 s" in frozen["reason"]
+
+
+def test_a_wrong_password_and_a_camera_that_is_not_there(walk: Path, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{SECRET}\n", encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"rtsp://127.0.0.1:{free.getsockname()[1]}/cam"
+    with rtsp_camera(walk) as door, rtsp_camera(walk, "--user", "anna", "--password", "another") as closed:
+        login = f"username = 'anna'\npassword_file = '{tmp_path / 'password'}'"
+        cameras = {
+            "door": f"source = '{door.address}'",
+            "file-login": f"source = '{closed.address}'\n{login}",
+            "variable-login": f"source = '{closed.address}'\nusername = 'anna'\npassword_env = 'CLOSED_PASSWORD'",
+            "absent": f"source = '{nowhere}'\n{login}",
+        }
+        with daemon(write(tmp_path, cameras), variables={"CLOSED_PASSWORD": SECRET}) as running:
+            running.wait_told("READY=1")
+            wait_visits_go_on(tmp_path, "door")
+            end(running)
+        assert running.states("door") == ["online"]
+        assert running.states("file-login") == running.states("variable-login") == ["unauthorised"]
+        assert running.states("absent") == ["offline"]
+        printed = running.printed + "\n".join(running.told)
+        events = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+        for form in (SECRET, quote(SECRET), quote(SECRET, safe=""), "hunter2"):
+            assert form not in printed
+            assert form not in events
+        assert "STATUS=1 of 4 cameras online; file-login unauthorised; variable-login unauthorised; absent offline" in (
+            "\n".join(running.told)
+        )
+
+
+@pytest.mark.slow
+def test_the_outages_of_the_table(walk: Path, tmp_path: Path) -> None:
+    """With the settings as they come: five seconds dead, then twenty seconds frozen (slow for that reason)."""
+    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+        cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
+        with daemon(write(tmp_path, cameras, settings="")) as running:
+            running.wait_state("door", "online")
+            running.wait_state("floor", "online")
+            door.kill()
+            running.wait_state("door", "offline")
+            time.sleep(5)
+            with rtsp_camera(walk, "--port", str(door.port)) as again:
+                running.wait_state("door", "online", after=2)
+                states = len(running.states("door"))
+                again.freeze()
+                running.wait_state("door", "frozen", after=states)
+                time.sleep(15)
+                states = len(running.states("door"))
+                again.thaw()
+                running.wait_state("door", "online", after=states)
+                end(running)
+            assert running.states("floor") == ["online"]
