@@ -364,7 +364,9 @@ def read_secret(path: Path) -> SecretStr:
     """
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory and path.name == str(path):
-        path = Path(directory) / path
+        # The service loads a whole folder of secrets, each of which systemd then calls secret_NAME.
+        given, of_folder = Path(directory) / path, Path(directory) / f"secret_{path}"
+        path = of_folder if of_folder.exists() and not given.exists() else given
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

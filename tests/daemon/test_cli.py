@@ -1,13 +1,11 @@
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from daemon_process import daemon
+from mqtt_client import wait_until
 from toyshop import clip, crossing, toy_models
 
 from vestibule.broker import Mosquitto, find_mosquitto
@@ -152,24 +150,10 @@ def test_the_daemon_publishes_and_ends_on_a_signal(dress: Path, tmp_path: Path) 
             f"[[cameras]]\nid = 'door'\nsource = '{dress}'\n[[cameras]]\nid = 'floor'\nsource = 'rtsp://127.0.0.1:9/x'\n",
             encoding="utf-8",
         )
-        program = (
-            "import sys, toyshop, vestibule.service, vestibule.cli;"
-            "vestibule.service.load_models = lambda _: toyshop.toy_models();"
-            f"sys.exit(vestibule.cli.main(['run', '--config', {str(path)!r}]))"
-        )
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        daemon = subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
-        try:
-            deadline_s = time.monotonic() + 60
-            while time.monotonic() < deadline_s and not (seen.exists() and b"/alerts" in seen.read_bytes()):
-                time.sleep(0.1)
-            assert b"/alerts" in seen.read_bytes()
-            daemon.send_signal(signal.SIGTERM)
-            _, log = daemon.communicate(timeout=20)
-        finally:
-            daemon.kill()
-    assert daemon.returncode == 0, log
+        with daemon(path) as running:
+            wait_until(lambda: seen.exists() and b"/alerts" in seen.read_bytes(), "an alert")
+            running.signal(signal.SIGTERM)
+            assert running.ended() == 0, running.printed
     types = [json.loads(line)["payload"].get("type") for line in seen.read_text(encoding="utf-8").splitlines()]
     assert types.count("end") == 1
-    entries = [json.loads(line) for line in log.splitlines()]
-    assert ("floor", "offline") in [(entry.get("camera"), entry.get("state")) for entry in entries]
+    assert running.states("floor") == ["offline"]
