@@ -116,9 +116,9 @@ put_files() {
 }
 
 remove_old_releases() {
-    local keep=("$@")
-    for release in "$opt"/releases/*; do
-        [[ " ${keep[*]} " == *" $(basename "$release") "* ]] || rm -rf "$release"
+    local keep=("$@") folder
+    for folder in "$opt"/releases/*; do
+        [[ " ${keep[*]} " == *" $(basename "$folder") "* ]] || rm -rf "$folder"
     done
 }
 

@@ -166,9 +166,11 @@ def test_an_upgrade_keeps_configuration_secrets_state_and_the_release_before(mac
     for number in range(2):
         (machine.source / "daemon/vestibule/new.py").write_text(f"NUMBER = {number}\n", encoding="utf-8")
         before = machine.path("opt/vestibule/current").readlink()
-        machine.installed()
+        said = machine.installed()
+        now = machine.path("opt/vestibule/current").readlink()
+        assert f"installed {now.name}, {before.name} is kept" in said
         releases = {path.name for path in machine.path("opt/vestibule/releases").iterdir()}
-        assert releases == {before.name, machine.path("opt/vestibule/current").readlink().name}
+        assert releases == {before.name, now.name}
     assert first.name not in releases
     assert {name: machine.path(name).read_text(encoding="utf-8") for name in kept} == kept
 

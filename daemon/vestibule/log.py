@@ -1,4 +1,4 @@
-"""What the daemon says of itself, on standard error: text for people, JSON lines for machines."""
+"""What the daemon says of itself, on standard error or to the journal: text for people, JSON lines for machines."""
 
 import logging
 import sys
@@ -9,6 +9,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor
 
+from vestibule.journal import JournalHandler, is_journal
 from vestibule.redaction import Redactor
 from vestibule.sections import LogConfig
 
@@ -49,12 +50,13 @@ def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
             else structlog.processors.JSONRenderer(sort_keys=False),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = JournalHandler() if is_journal(2) else logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in [*root.handlers]:
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
+            old.close()
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     for name in ("vestibule", "vestibule_models"):
