@@ -73,7 +73,9 @@ class Daemon:
 
     def wait_told(self, message: str, times: int = 1) -> None:
         """Wait until the service manager has been told something so often."""
-        wait_until(lambda: self.count_told(message) >= times, f"{message} x {times}; so far {self.told}\n{self.printed}")
+        wait_until(
+            lambda: self.count_told(message) >= times, f"{message} x {times}; so far {self.told}\n{self.printed}"
+        )
 
     def count_told(self, message: str) -> int:
         """How often the service manager was told something that begins so."""

@@ -75,12 +75,9 @@ def relay(target: int, certificate: Path | None = None) -> Iterator[Relay]:
 
 def make_certificate(path: Path, host: str = "IP:127.0.0.1") -> Path:
     """A certificate that its own key has signed, as cameras have, with the key in the same file."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out", f"{path}.crt"]
-        + ["-days", "2", "-subj", "/CN=camera", "-addext", f"subjectAltName={host}"],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    path.write_bytes(path.read_bytes() + Path(f"{path}.crt").read_bytes())
+    made = f"{path}.crt"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(path), "-out", made]
+    name = ["-days", "2", "-subj", "/CN=camera", "-addext", f"subjectAltName={host}"]
+    subprocess.run([*command, *name], check=True, capture_output=True, timeout=60)
+    path.write_bytes(path.read_bytes() + Path(made).read_bytes())
     return path

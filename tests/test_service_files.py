@@ -7,7 +7,6 @@ import stat
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -53,10 +52,14 @@ def test_the_units_are_locked_down(unit: str) -> None:
 
 
 @needs_systemd_analyze
-@pytest.mark.parametrize(("unit", "copy"), [("vestibule.service",) * 2, ("vestibule@.service", "vestibule@shop.service")])
+@pytest.mark.parametrize(
+    ("unit", "copy"), [("vestibule.service",) * 2, ("vestibule@.service", "vestibule@shop.service")]
+)
 def test_systemd_understands_every_line(unit: str, copy: str, tmp_path: Path) -> None:
     text = (UNITS / unit).read_text(encoding="utf-8")
-    (tmp_path / copy).write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M), encoding="utf-8")
+    (tmp_path / copy).write_text(
+        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE), encoding="utf-8"
+    )
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(tmp_path / copy)],
         capture_output=True,
@@ -159,7 +162,11 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
 def test_an_upgrade_keeps_configuration_secrets_state_and_the_release_before(machine: Machine) -> None:
     machine.installed()
     first = machine.path("opt/vestibule/current").readlink()
-    kept = {"etc/vestibule/vestibule.toml": "# ours", "etc/vestibule/secrets/door": "x", "var/lib/vestibule/outbox": "y"}
+    kept = {
+        "etc/vestibule/vestibule.toml": "# ours",
+        "etc/vestibule/secrets/door": "x",
+        "var/lib/vestibule/outbox": "y",
+    }
     for name, text in kept.items():
         machine.path(name).parent.mkdir(parents=True, exist_ok=True)
         machine.path(name).write_text(text, encoding="utf-8")
@@ -207,3 +214,24 @@ def test_wrong_arguments_are_said(machine: Machine, arguments: list[str], said: 
     assert done.returncode == 1
     assert said in done.stderr
     assert machine.files() == {}
+
+
+# The container
+
+
+def test_the_container_is_made_from_the_lock_and_runs_as_nobody_special() -> None:
+    text = (CONTAINER / "Containerfile").read_text(encoding="utf-8")
+    assert "--require-hashes --only-binary :all: --requirement /tmp/base.lock" in text
+    users = re.findall(r"^USER (\d+):(\d+)$", text, flags=re.MULTILINE)
+    assert users
+    assert int(users[-1][0]) > 0
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", text, flags=re.MULTILINE)
+    assert all((ROOT / name).exists() for names in copied for name in names.split())
+
+
+def test_compose_mounts_what_is_there_or_is_asked_for() -> None:
+    text = (CONTAINER / "compose.yaml").read_text(encoding="utf-8")
+    mounted = set(re.findall(r"^\s+- \./([\w.]+):", text, flags=re.MULTILINE))
+    assert mounted == {"vestibule.toml", "secrets", "broker.conf"}
+    assert (CONTAINER / "broker.conf").exists()
+    assert all(f" {name}" in text.split("services:")[0] for name in ("vestibule.toml", "secrets"))

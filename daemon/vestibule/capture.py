@@ -50,6 +50,11 @@ class _Attempt:
         """Whether its thread still runs."""
         return self.thread is not None and self.thread.is_alive()
 
+    def expect(self, within_s: float) -> None:
+        """Give the library so long from now; a file may take its time."""
+        if not is_file(self.camera):
+            self.due_s = time.monotonic() + within_s
+
     def end(self) -> None:
         """Ask the thread to end, as soon as the library lets it."""
         self.over.set()
@@ -151,30 +156,27 @@ class Captures:
 
     def _frames(self, attempt: _Attempt) -> Iterator[Frame]:
         """Open the camera and yield its frames while the attempt lasts; every sign of life puts the deadline off."""
-        camera, watched = attempt.camera, not is_file(attempt.camera)
         patience_s = self._config.read_timeout_s + _GRACE_S
 
         def count(fate: Fate) -> None:
-            if watched and attempt.due_s is not None:
-                attempt.due_s = time.monotonic() + patience_s
+            if attempt.due_s is not None:
+                attempt.expect(patience_s)
             if not attempt.over.is_set():
-                self._health.frame(camera.id, fate)
+                self._health.frame(attempt.camera.id, fate)
 
-        if watched:  # FFmpeg may take the time-out twice: to connect, and to find out what is sent
-            attempt.due_s = time.monotonic() + 2 * self._config.open_timeout_s + _GRACE_S
+        # FFmpeg may take the time-out twice: to connect, and to find out what is sent.
+        attempt.expect(2 * self._config.open_timeout_s + _GRACE_S)
         try:
-            attempt.source = self._open_camera(camera, count)
+            attempt.source = self._open_camera(attempt.camera, count)
             if attempt.over.is_set():
                 return
-            self._health.connected(camera.id)
-            if watched:
-                attempt.due_s = time.monotonic() + patience_s
+            self._health.connected(attempt.camera.id)
+            attempt.expect(patience_s)
             for frame in attempt.source.frames():
                 if attempt.over.is_set():
                     return
                 yield frame
-                if watched:
-                    attempt.due_s = time.monotonic() + patience_s
+                attempt.expect(patience_s)
         finally:
             attempt.due_s = None
             if attempt.source is not None:

@@ -82,7 +82,8 @@ class CameraConfig(_Section):
     """One camera.
 
     Attributes:
-        source: `rtsp://...`, `rtsps://...`, `http://...` (MJPEG), a USB camera's index or `/dev/video*`, or a video file.
+        source: `rtsp://...`, `rtsps://...`, `http://...` (MJPEG), a USB camera's index or `/dev/video*`, or a video
+            file.
         username: instead of writing it into the address.
         password_file: file with the password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
         password_env: the variable that holds the password, in place of a file.

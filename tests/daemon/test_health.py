@@ -2,7 +2,9 @@ import json
 
 import pytest
 
+from vestibule import log
 from vestibule.health import Health, cameras_message, summary
+from vestibule.sections import LogConfig
 
 
 class Clock:
@@ -49,9 +51,6 @@ def test_a_state_holds_since_it_changed(health: Health, clock: Clock) -> None:
 
 
 def test_only_changes_are_logged(health: Health, caplog: pytest.LogCaptureFixture) -> None:
-    from vestibule import log
-    from vestibule.sections import LogConfig
-
     log.configure(LogConfig())
     for _ in range(3):
         health.camera("door", "offline", "refused")

@@ -57,9 +57,7 @@ def test_an_abstract_socket() -> None:
 
 
 @pytest.mark.parametrize(("pid", "fed"), [(os.getpid(), 4), (1, 0)])
-def test_the_watchdog_is_fed_four_times_in_its_period_if_it_is_ours(
-    manager: socket.socket, pid: int, fed: int
-) -> None:
+def test_the_watchdog_is_fed_four_times_in_its_period_if_it_is_ours(manager: socket.socket, pid: int, fed: int) -> None:
     now_s = [0.0]
     environment = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "20000000", "WATCHDOG_PID": str(pid)}
     notifier = Notifier(environment, lambda: now_s[0])

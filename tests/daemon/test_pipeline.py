@@ -309,7 +309,12 @@ def test_a_stop_publishes_the_visits_though_the_classifier_is_stuck() -> None:
         models=Models(detector=ToyDetector(), classifier=Stuck()),
         capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}),
     )
-    threading.Thread(target=lambda: (sink.arrived.wait(20), pipeline.stop.set()), daemon=True).start()
+
+    def stop_once_somebody_is_there() -> None:
+        sink.arrived.wait(20)
+        pipeline.stop.set()
+
+    threading.Thread(target=stop_once_somebody_is_there, daemon=True).start()
     assert run_to_the_end(pipeline) == []
     release.set()
     assert [visit["type"] for visit in sink.payloads("visits")][-1] == "end"

@@ -128,7 +128,9 @@ def test_a_login_from_a_password_file(clip: Path, tmp_path: Path, kind: str) -> 
             CameraConfig(id="door", source=server.address, username="anna"),
         ):
             error = failure(camera)
-            assert "wrong user name or password (401); check `username` and `password_file` or `password_env`" in str(error)
+            assert "wrong user name or password (401); check `username` and `password_file` or `password_env`" in str(
+                error
+            )
 
 
 # A camera that does not

@@ -167,7 +167,6 @@ class MqttSink:
             self._next_complaint_s[event] = now_s + _COMPLAIN_EVERY_S
             _log.error(event, broker=address(self._config), **values)
 
-
     @property
     def state(self) -> Literal["connecting", "connected", "not connected"]:
         """How it stands with the broker; `connecting` until it was tried once."""

@@ -42,7 +42,8 @@ def open_source(
     """Open one camera for the daemon: frames are stamped by `clock` and thinned to `capture.analysed_fps`.
 
     Args:
-        camera: `rtsp://`, `rtsps://`, `http://` or `https://` (MJPEG); an index or a path under /dev; else a video file, played once at its own pace.
+        camera: `rtsp://`, `rtsps://`, `http://` or `https://` (MJPEG); an index or a path under /dev; else a
+            video file, played once at its own pace.
         capture: time-outs and rate.
         clock: Unix seconds, UTC.
         count: told of every frame that arrives, and what becomes of those that are not given out; also a sign of life.

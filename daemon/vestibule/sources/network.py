@@ -41,9 +41,7 @@ class NetworkSource:
         SourceError: the camera refuses, does not answer in time or sends no video.
     """
 
-    def __init__(
-        self, camera: CameraConfig, capture: CaptureConfig, clock: Callable[[], float], count: Count
-    ) -> None:
+    def __init__(self, camera: CameraConfig, capture: CaptureConfig, clock: Callable[[], float], count: Count) -> None:
         silence_ffmpeg()
         self._name = f"camera {camera.id} ({redacted(camera.source)})"
         self._camera_id = camera.id
@@ -105,7 +103,9 @@ class NetworkSource:
             if trouble is None and now_s - asked_s >= timeout_s:  # FFmpeg hands out its last packet first
                 trouble = _stalled(timeout_s)
             if trouble is not None:
-                raise SourceError(f"{self._name}: {trouble[0]}", trouble[1])  # outside `except`: PyAV's has the password
+                raise SourceError(
+                    f"{self._name}: {trouble[0]}", trouble[1]
+                )  # outside `except`: PyAV's has the password
             if packet is None:
                 raise SourceError(f"{self._name}: {_ENDED}")
             yield packet
@@ -227,11 +227,17 @@ def _no_connection(error: av.FFmpegError, timeout_s: float, *, timed_out: bool) 
                 "unauthorised",
             )
         case av.error.HTTPNotFoundError():
-            return "the camera has no such stream (404); check the path of the address in the camera's manual", "offline"
+            return (
+                "the camera has no such stream (404); check the path of the address in the camera's manual",
+                "offline",
+            )
         case av.error.ConnectionRefusedError():
             return "connection refused; check host and port, and that streaming is switched on in the camera", "offline"
         case _ if timed_out or isinstance(error, av.error.ExitError | av.error.TimeoutError):
-            return f"no answer within {timeout_s:g} s; check host, network and firewall, or raise open_timeout_s", "offline"
+            return (
+                f"no answer within {timeout_s:g} s; check host, network and firewall, or raise open_timeout_s",
+                "offline",
+            )
         case _:
             hint = "; with rtsps or https also its certificate (`ca_file`)"
             return f"cannot be opened ({error.strerror}); check host, port, path and network{hint}", "offline"
