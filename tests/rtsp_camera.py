@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import os
+import random
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +56,14 @@ class RtspCamera:
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
         assert self._process.stdout.readline().strip() == command
+
+
+def lasting_port() -> int:
+    """A free port below those that the system hands out, so that it is still free when a dead server comes back."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - nothing secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager

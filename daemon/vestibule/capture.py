@@ -23,6 +23,8 @@ StartThread = Callable[[str, Callable[[], None]], threading.Thread]
 _GRACE_S = 1.0
 """The libraries' own time-outs are to speak first: they know more."""
 _MOST_LEFT_BEHIND = 3
+_REFUSED_S = 60.0
+"""Cameras lock out who brings a wrong password too often."""
 _STEADY_S = 30.0
 """A connection that lasted so long makes the next failure a new one, tried again at once."""
 
@@ -132,7 +134,7 @@ class Captures:
         camera, retry_s = attempt.camera, self._config.retry_initial_s
         attempt.over.wait(wait_s)
         while not attempt.over.is_set():
-            began_s = time.monotonic()
+            began_s, refused = time.monotonic(), False
             try:
                 for frame in self._frames(attempt):
                     self._health.picture(camera.id)
@@ -144,6 +146,7 @@ class Captures:
                 self._health.camera(camera.id, error.problem, str(error))
                 if is_file(camera):
                     return
+                refused = error.problem == "unauthorised"
             else:
                 if not attempt.over.is_set():
                     self._health.camera(camera.id, "ended")
@@ -151,7 +154,7 @@ class Captures:
             if time.monotonic() - began_s > _STEADY_S:
                 retry_s = self._config.retry_initial_s
             # Jitter spreads the retries of cameras that failed together; nothing secret hangs on it.
-            attempt.over.wait(random.uniform(retry_s / 2, retry_s))  # noqa: S311
+            attempt.over.wait(_REFUSED_S if refused else random.uniform(retry_s / 2, retry_s))  # noqa: S311
             retry_s = min(2 * retry_s, self._config.retry_max_s)
 
     def _frames(self, attempt: _Attempt) -> Iterator[Frame]:

@@ -148,7 +148,7 @@ class CaptureConfig(_Section):
     open_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 5.0
     retry_initial_s: Seconds = 1.0
-    retry_max_s: Seconds = 60.0
+    retry_max_s: Seconds = 8.0
     analysed_fps: float = Field(default=8.0, gt=0, le=60)
     max_frame_age_s: Seconds = 0.5
 

@@ -174,7 +174,7 @@ def test_frames_that_the_source_keeps_to_itself_are_signs_of_life() -> None:
     assert bench.state("door") == "online"
 
 
-@pytest.mark.parametrize("problem", ["offline", "unauthorised", "frozen"])
+@pytest.mark.parametrize("problem", ["offline", "frozen"])
 def test_a_failing_camera_says_why_and_is_tried_again(problem: str) -> None:
     tries = list[float]()
 
@@ -188,6 +188,20 @@ def test_a_failing_camera_says_why_and_is_tried_again(problem: str) -> None:
     assert bench.state("door") == problem
     assert bench.health.cameras()[0].reason == "camera door: no"
     assert tries[3] - tries[0] >= 0.025 + 0.05 + 0.05  # no busy loop: half of 0.05, 0.1 and 0.1 s at least
+
+
+def test_a_camera_that_refuses_the_login_is_not_pestered() -> None:
+    tries = list[int]()
+
+    def open_door(_count: Count) -> Source:
+        tries.append(1)
+        raise SourceError("camera door: wrong password", "unauthorised")
+
+    bench = Bench({"door": open_door})
+    wait_until(lambda: bench.state("door") == "unauthorised", "the refusal")
+    time.sleep(0.5)  # ten times what another failure would wait
+    bench.captures.stop(5.0)
+    assert len(tries) == 1
 
 
 def test_stopping_waits_no_longer_than_told_for_a_read_that_never_returns() -> None:

@@ -178,7 +178,7 @@ class TestValues:
             ("[mqtt]\nprefix='a/#'", "mqtt.prefix: String should match pattern"),
             ("[capture]\nanalysed_fps=nan", "capture.analysed_fps: "),
             ("[capture]\nread_timeout_s=0", "capture.read_timeout_s: Input should be greater than 0, got 0"),
-            ("[capture]\nretry_initial_s=90", "retry_initial_s, 90, is above retry_max_s, 60"),
+            ("[capture]\nretry_initial_s=90", "retry_initial_s, 90, is above retry_max_s, 8"),
             ("[cropping]\nmin_sharpness=inf", "cropping.min_sharpness: Input should be a finite number, got inf"),
             ("[site]\ntime_zone='Mars/Olympus'", "use an IANA name such as America/Mexico_City, got 'Mars/Olympus'"),
             ("[log]\nlevel='loud'", "log.level: Input should be 'debug', 'info', 'warning' or 'error', got 'loud'"),

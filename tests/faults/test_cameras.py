@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from daemon_process import Daemon, daemon
 from mqtt_client import wait_until
-from rtsp_camera import rtsp_camera
+from rtsp_camera import lasting_port, rtsp_camera
 from toyshop import clip, crossing
 
 SECRET = "hunter2 p@ss/w%rd"  # noqa: S105 - of a test's own camera
@@ -57,7 +57,8 @@ def end(running: Daemon) -> None:
 
 
 def test_a_camera_that_dies_and_comes_back(walk: Path, tmp_path: Path) -> None:
-    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+    port = str(lasting_port())
+    with rtsp_camera(walk, "--port", port) as door, rtsp_camera(walk) as floor:
         cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
         with daemon(write(tmp_path, cameras)) as running:
             running.wait_state("door", "online")
@@ -65,7 +66,7 @@ def test_a_camera_that_dies_and_comes_back(walk: Path, tmp_path: Path) -> None:
             door.kill()
             running.wait_state("door", "offline")
             wait_visits_go_on(tmp_path, "floor")
-            with rtsp_camera(walk, "--port", str(door.port)):
+            with rtsp_camera(walk, "--port", port):
                 running.wait_state("door", "online", after=2)
                 wait_visits_go_on(tmp_path, "door")
                 end(running)
@@ -125,7 +126,8 @@ def test_a_wrong_password_and_a_camera_that_is_not_there(walk: Path, tmp_path: P
 @pytest.mark.slow
 def test_the_outages_of_the_table(walk: Path, tmp_path: Path) -> None:
     """With the settings as they come: five seconds dead, then twenty seconds frozen (slow for that reason)."""
-    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+    port = str(lasting_port())
+    with rtsp_camera(walk, "--port", port) as door, rtsp_camera(walk) as floor:
         cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
         with daemon(write(tmp_path, cameras, settings="")) as running:
             running.wait_state("door", "online")
@@ -133,7 +135,7 @@ def test_the_outages_of_the_table(walk: Path, tmp_path: Path) -> None:
             door.kill()
             running.wait_state("door", "offline")
             time.sleep(5)
-            with rtsp_camera(walk, "--port", str(door.port)) as again:
+            with rtsp_camera(walk, "--port", port) as again:
                 running.wait_state("door", "online", after=2)
                 states = len(running.states("door"))
                 again.freeze()
