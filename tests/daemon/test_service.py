@@ -14,7 +14,6 @@ from vestibule.health import Health, cameras_message
 from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink
 
-
 BOTH = "1 of 2 cameras online; attic offline"
 
 
