@@ -4,7 +4,6 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,23 +14,6 @@ from vestibule import log
 from vestibule.sections import LogConfig
 
 SECRET = SecretStr("hunter2")
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    """Logging is the process's: leave it to the next test as it was."""
-    root = logging.getLogger()
-    level = root.level
-    yield
-    for handler in [*root.handlers]:
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
-            root.removeHandler(handler)
-    root.setLevel(level)
-    for name in ("vestibule", "vestibule_models"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 Capture = pytest.CaptureFixture[str]
