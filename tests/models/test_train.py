@@ -18,7 +18,6 @@ from vestibule_models.dataset import Example
 from vestibule_models.fitting import Fit, masked_loss
 from vestibule_models.labels import LABELS
 
-
 # Keras 3 on NumPy 2, nothing of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
