@@ -40,6 +40,7 @@ def tracks(boxes: dict[int, Box], at_s: float = 0.0, *, image: Image | None = No
         ids=np.array(list(boxes), np.int64),
         boxes_xyxy=np.array(list(boxes.values()), np.float32).reshape(-1, 4),
         scores=np.full(len(boxes), 0.9, np.float32),
+        colours=np.zeros((len(boxes), 1), np.float32),
     )
 
 

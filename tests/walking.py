@@ -13,6 +13,7 @@ from vestibule_models.labels import LABELS, GarmentLabel
 
 THRESHOLDS = {label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS}
 CAMERA = CameraConfig(id="door", source="0")
+_COLOURS = 8
 
 Place = tuple[float, float, float]
 """Feet x and y and height of the box, as fractions of the frame."""
@@ -22,10 +23,11 @@ Path = Callable[[float], Place | None]
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a look (persons of different looks are at cosine distance 1) and clothes."""
+    """Somebody with a look (persons of different looks are at cosine distance 1), clothes and perhaps colours."""
 
     look: int
     wears: tuple[str, ...] = ("Dress",)
+    colours: int | None = None
 
     def reading(self, track_id: int, at_s: float, *, camera_id: str = "door", quality: float = 0.5) -> Reading:
         probs = np.full(len(LABELS), 0.1, np.float32)
@@ -63,8 +65,14 @@ def hidden(path: Path, start_s: float, end_s: float) -> Path:
 
 
 def tracks_of(
-    places: Mapping[int, Place], at_s: float, *, size: tuple[int, int] = (640, 360), camera_id: str = "door"
+    places: Mapping[int, Place],
+    at_s: float,
+    *,
+    size: tuple[int, int] = (640, 360),
+    camera_id: str = "door",
+    colours: Mapping[int, int] | None = None,
 ) -> Tracks:
+    """One frame's tracks; `colours` are of those who show any, two of different numbers have none in common."""
     width, height = size
     boxes = [
         ((x - h * 0.2 * height / width) * width, (y - h) * height, (x + h * 0.2 * height / width) * width, y * height)
@@ -76,7 +84,11 @@ def tracks_of(
     image = np.broadcast_to(np.zeros(1, np.uint8), (height, width, 3))
     frame = Frame(camera_id=camera_id, seq=0, captured_at_s=at_s, image=image)
     ids = np.array(list(places), np.int64)
-    return Tracks(frame=frame, ids=ids, boxes_xyxy=array, scores=np.ones(len(ids), np.float32))
+    worn = np.zeros((len(ids), _COLOURS), np.float32)
+    for row, track_id in enumerate(places):
+        if (number := (colours or {}).get(track_id)) is not None:
+            worn[row, number] = 1
+    return Tracks(frame=frame, ids=ids, boxes_xyxy=array, scores=np.ones(len(ids), np.float32), colours=worn)
 
 
 @dataclass
@@ -108,7 +120,8 @@ class Scene:
             t = number / self.fps
             self.now_s = start_s + t
             places = {track_id: place for track_id, (path, _) in (people or {}).items() if (place := path(t))}
-            self._say(self.keeper.see(tracks_of(places, self.now_s, size=self.size)))
+            worn = {t: who.colours for t in places if (who := (people or {})[t][1]) and who.colours is not None}
+            self._say(self.keeper.see(tracks_of(places, self.now_s, size=self.size, colours=worn)))
             for track_id in places:
                 person = (people or {})[track_id][1]
                 last_s = self._last_read_s.get(track_id, self.now_s - self.read_every_s / 2)

@@ -1,5 +1,8 @@
 """A track that has just begun, while it is open whose it is."""
 
+import numpy as np
+import numpy.typing as npt
+
 from vestibule.consensus import Evidence
 from vestibule.geometry import Sight
 from vestibule.motion import Standing
@@ -12,6 +15,7 @@ class Fragment:
         track_id: the tracker's.
         sights: all of them, oldest first; never empty, and short, as it is soon decided.
         evidence: its readings.
+        colours: what the person wears, as `colours.signature`; None if not known yet.
         standing: since when the person has been standing.
     """
 
@@ -20,6 +24,7 @@ class Fragment:
         self.sights = [sight]
         self.evidence = evidence
         self.standing = Standing(sight)
+        self.colours: npt.NDArray[np.float32] | None = None
 
     def observe(self, sight: Sight) -> None:
         """Follow the person to the next sight."""

@@ -1,9 +1,14 @@
-"""Is this track somebody who was here before? Decided by time, place and looks."""
+"""Is this track somebody who was here before? Decided by time, place, looks and colours.
+
+Looks are the classifier's embedding, colours those of `colours.py`. The two err in different cases, so that both
+must agree: people of one kind of clothes are near in the first and rarely in the second.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vestibule import colours
 from vestibule.entrance import Doorway
 from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, distance
@@ -16,6 +21,14 @@ _PLACE_ALONE_S = 1.0
 """After this without a reading, place and time alone decide, if they leave one answer."""
 _LEAST_REACH = 0.5
 """In box heights: how far away a track may come back however short the gap."""
+_BREAK_COLOURS = 0.4
+"""Colours further apart than this are not of one person, though a track broke at this place just before."""
+_RETURN_COLOURS = 0.3
+"""The same for somebody who has been away, of whom time and place say less."""
+_BOTH = 1.5
+"""Looks and colours as shares of their limits add up to this at most: if one is at its limit, the other is not."""
+_LOOKS_ALONE = 0.7
+"""Share of the limit within which looks suffice where no colours are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +38,9 @@ class Option:
     Attributes:
         is_break: time and place agree: the track only broke; else the person has been away.
         apart: distance in the picture, in box heights.
-        looks: cosine distance of the mean looks, None where one of them has not been read.
+        looks: cosine distance of the mean looks as a share of the one person's limit, None where one of them has not
+            been read.
+        colours: distance of the colours, likewise as a share, None where one of them is not known.
     """
 
     fragment: Fragment
@@ -33,6 +48,15 @@ class Option:
     is_break: bool
     apart: float
     looks: float | None
+    colours: float | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing that is known of both speaks against one person."""
+        if self.colours is None:
+            return self.looks is None or self.looks <= _LOOKS_ALONE
+        looks = 0.0 if self.looks is None else self.looks
+        return max(looks, self.colours) <= 1 and looks + self.colours <= _BOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +78,20 @@ class Recognition:
     def decide(self, fragments: Sequence[Fragment], absent: Sequence[Stay], now_s: float) -> Decision:
         """Decide for every fragment for which it can be done now.
 
-        With a reading on both sides the looks must agree; breaks go before returns, then the nearest look, then
-        the nearest place, each stay and each fragment once. Without, a break is taken on time and place alone when
+        With a reading on both sides looks and colours must agree; breaks go before returns, then the nearest look, then
+        the nearest place, each stay and each fragment once. Without, a break is taken on time, place and colours when
         nobody else comes into question, after one second (at once if the stay never had a reading); never for a stay
         that went out over the entrance line, where the next to come in appears at the same place. Whoever could
         be nobody is new; so is whoever is undecided after `HOLD_S`.
         """
         options = [option for fragment in fragments for stay in absent if (option := self._option(fragment, stay))]
-        alike = [o for o in options if o.looks is not None and o.looks <= self._same_person_distance]
+        alike = [o for o in options if o.looks is not None and o.agrees]
         alike.sort(key=lambda o: (not o.is_break, o.looks, o.apart, o.fragment.track_id, o.stay.order))
         by_place = [
             o
             for o in self._alone(options)
             if o.looks is None
+            and o.agrees
             and (o.stay.crossed_out_at_s is None or o.stay.evidence.count == 0)
             and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.stay.evidence.count == 0)
         ]
@@ -100,7 +125,17 @@ class Recognition:
         if not is_break and not self._may_return(fragment, stay, gone_s):
             return None
         looks = fragment.evidence.distance(stay.evidence)
-        return Option(fragment=fragment, stay=stay, is_break=is_break, apart=apart, looks=looks)
+        worn = None
+        if fragment.colours is not None and stay.colours is not None:
+            worn = float(colours.distance(fragment.colours, stay.colours))
+        return Option(
+            fragment=fragment,
+            stay=stay,
+            is_break=is_break,
+            apart=apart,
+            looks=None if looks is None else looks / self._same_person_distance,
+            colours=None if worn is None else worn / (_BREAK_COLOURS if is_break else _RETURN_COLOURS),
+        )
 
     def _may_return(self, fragment: Fragment, stay: Stay, gone_s: float) -> bool:
         """Whether somebody away for longer, or further, may be back: on the side where they were last."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from vestibule.entrance import Doorway, Passage, Side
 from vestibule.fragment import Fragment
-from vestibule.geometry import Sight, contains
+from vestibule.geometry import Sight, contains, overlap
 from vestibule.motion import Motion, Standing, Steady
 from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.types import Garment, Reading, Visit
@@ -12,6 +12,7 @@ from vestibule.types import Garment, Reading, Visit
 _LONGEST_STEP_S = 1.0
 """Time between two sights that still counts as spent where the second one is."""
 _STOOD_S = 3.0
+_SAME_PLACE = 0.6
 _MIX_UP_S = 1.5
 """Whoever moves after having stood still for long waits so long to be a visit: see `mixups`."""
 
@@ -26,6 +27,7 @@ class Stay:
         standing: since when the person has been standing.
         motion: whether the person has ever moved.
         evidence: the readings of all tracks.
+        colours: what the person wears, as `colours.signature`, last seen; None if not known yet.
         visit_id: None until the person has moved: a mannequin is a stay, and never a visit.
         outcome: whether the evidence sufficed in time; final once it is not `open`.
         silent: in the staff zone for long enough.
@@ -38,6 +40,7 @@ class Stay:
         self.order = order
         self.track_id: int | None = fragment.track_id
         self.evidence = fragment.evidence
+        self.colours = fragment.colours
         self.last = fragment.sights[0]
         self.standing = Standing(self.last)
         self.motion = Motion(config.static_distance)
@@ -89,6 +92,8 @@ class Stay:
         step_s = sight.at_s - self.last.at_s
         self.last = sight
         self.motion.observe(sight)
+        if self.visit_id is None and self._is_back(sight):
+            self.motion.forget_move()
         self.standing.observe(sight)
         passed = None if self._passage is None else self._passage.observe(self._steady.observe(sight))
         self._entered = self._entered or passed == "in"
@@ -97,6 +102,12 @@ class Stay:
         elif self.side == "inside":
             self.crossed_out_at_s = None
         self._visit_zones(sight, step_s if step_s <= _LONGEST_STEP_S else 0.0)
+
+    def _is_back(self, sight: Sight) -> bool:
+        """Whether somebody who moved after standing for long stands there again: the boxes between were another's."""
+        home = self.motion.home
+        moved = self.stood_still and self.motion.moved_at_s is not None
+        return moved and home is not None and overlap(sight, home) >= _SAME_PLACE
 
     def _visit_zones(self, sight: Sight, step_s: float) -> None:
         for zone in self._camera.zones:
@@ -114,6 +125,8 @@ class Stay:
         for sight in fragment.sights:
             self.observe(sight)
         self.evidence.merge(fragment.evidence)
+        if fragment.colours is not None:
+            self.colours = fragment.colours
 
     def leave(self) -> None:
         """The track proved to be that of the mannequin behind: the person has left since it began to stand there."""

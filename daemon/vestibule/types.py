@@ -67,17 +67,20 @@ class Tracks:
         ids: int64 (M,); unique within the camera, never reused, counted from 1.
         boxes_xyxy: float32 (M, 4) pixels, clipped to the frame (as detected, not as predicted).
         scores: float32 (M,), 0 to 1.
+        colours: float32 (M, D), what each wears as `colours.signature`, of late; zeros where not known yet.
     """
 
     frame: Frame
     ids: npt.NDArray[np.int64]
     boxes_xyxy: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
+    colours: npt.NDArray[np.float32]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", read_only(self.ids))
         object.__setattr__(self, "boxes_xyxy", read_only(self.boxes_xyxy))
         object.__setattr__(self, "scores", read_only(self.scores))
+        object.__setattr__(self, "colours", read_only(self.colours))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -72,6 +72,7 @@ class VisitKeeper:
             if not any(contains(polygon, sight.feet) for polygon in self._ignored):
                 self._in_view.add(track_id)
                 self._follow(track_id, sight)
+        self._note_colours(tracks)
         self._untangle()
         self._recognise(self._now_s)
         return (*ended, *self._news(), *self._end_those_gone())
@@ -108,6 +109,13 @@ class VisitKeeper:
         else:  # also a lost track that returns after its stay went on under another one: both are seen, so two people
             self._stay_of.pop(track_id, None)
             self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds))
+
+    def _note_colours(self, tracks: Tracks) -> None:
+        for track_id, colours in zip(tracks.ids.tolist(), tracks.colours, strict=True):
+            stay = self._stay_of.get(track_id)
+            shown = stay if stay is not None and stay.track_id == track_id else self._fragments.get(track_id)
+            if shown is not None and colours.any():
+                shown.colours = colours
 
     def _untangle(self) -> None:
         while mix_up := mixups.find(self._stays, self._fragments.values(), self._in_view, self._now_s):

@@ -8,9 +8,10 @@ from fakes import Box, detections
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vestibule import colours
 from vestibule.sections import TrackingConfig
 from vestibule.tracking import Tracker, iou
-from vestibule.types import Detections, Tracks
+from vestibule.types import Detections, Frame, Tracks
 
 CONFIG = TrackingConfig()
 FPS = 10.0
@@ -216,6 +217,87 @@ def test_boxes_below_the_low_score_are_not_looked_at() -> None:
 def test_the_configured_high_score_beats_the_detectors_own() -> None:
     assert feed(new(high_score=0.8), detections([person(100)], scores=0.7)) == [[]]
     assert feed(new(high_score=0.2), detections([person(100)], scores=0.3)) == [[1]]
+
+
+RED, BLUE = (80, 80, 140), (130, 90, 60)
+Colour = tuple[int, int, int]
+
+
+def painted(people: list[tuple[Box, Colour]], at_s: float) -> Detections:
+    """People in plain colours, the last in front; each is detected unless one in front covers 70 %."""
+    image = np.full((360, 640, 3), 128, np.uint8)
+    shown: list[Box] = []
+    for (x0, y0, x1, y1), colour in people:
+        image[max(int(y0), 0) : int(y1), max(int(x0), 0) : int(x1)] = colour
+        hides = np.array([[x0, y0, x1, y1]])
+        shown = [box for box in shown if iou(np.array([box]), hides)[0, 0] < 0.54]
+        shown.append((x0, y0, x1, y1))
+    plain = detections(shown, at_s)
+    frame = Frame(camera_id="door", seq=0, captured_at_s=at_s, image=image)
+    return Detections(frame=frame, boxes_xyxy=plain.boxes_xyxy, scores=plain.scores)
+
+
+def test_somebody_who_stops_before_a_mannequin_does_not_take_its_track_nor_it_theirs() -> None:
+    tracker = new(lost_s=3)
+    place = person(300)
+    for n in range(60):
+        t = n / FPS
+        x = 60 + 120 * min(t, 2.0) + 120 * max(t - 4.0, 0.0)  # stands right before it from 2 s to 4 s, then goes on
+        seen = tracker.update(painted([(place, BLUE), (person(x), RED)], t))
+        middles = (seen.boxes_xyxy[:, 0] + seen.boxes_xyxy[:, 2]) / 2
+        for track, middle in zip(seen.ids.tolist(), middles.tolist(), strict=True):
+            assert track == (2 if abs(middle - x) < 1 else 1)
+    assert seen.ids.tolist() == [1, 2]
+
+
+def test_somebody_in_other_colours_at_the_place_of_one_just_lost_is_somebody_else() -> None:
+    for colour, expected in ((RED, 1), (BLUE, 2)):
+        tracker = new()
+        for n in range(10):
+            tracker.update(painted([(person(300), RED)], n / FPS))
+        ids = [tracker.update(painted([(person(300), colour)], 1.5 + n / FPS)).ids.tolist() for n in range(3)]
+        assert ids[-1] == [expected]
+
+
+def test_somebody_of_unknown_colours_is_followed_by_place() -> None:
+    tracker, vivid = new(), (255, 0, 255)
+    assert [tracker.update(painted([(person(300), vivid)], n / FPS)).ids.tolist() for n in range(4)] == [[1]] * 4
+
+
+def test_what_is_worn_comes_out_with_the_tracks() -> None:
+    tracker = new()
+    seen = tracker.update(painted([(person(100), RED), (person(500), BLUE)], 0))
+    expected = [colours.signature(seen.frame.image, box) for box in seen.boxes_xyxy]
+    assert seen.colours == pytest.approx(np.array(expected))
+
+
+def test_the_colours_of_somebody_whom_the_frame_cuts_are_not_learnt() -> None:
+    tracker = new()
+    assert not tracker.update(painted([(person(300, 330), RED)], 0)).colours.any()
+    assert tracker.update(painted([(person(300, 280), RED)], 0.1)).colours.any()
+
+
+def test_the_legs_of_somebody_followed_are_nobody() -> None:
+    body = (270.0, 100.0, 330.0, 250.0)
+    legs = (268.0, 180.0, 334.0, 268.0)
+    tracker = new()
+    tracker.update(detections([body], 0))
+    assert feed(tracker, *(detections([body, legs], 0.1 + n / FPS) for n in range(5)))[-1] == [1]
+
+
+def test_somebody_whose_head_shows_above_another_is_somebody() -> None:
+    tracker = new()
+    tracker.update(detections([person(300)], 0))
+    behind = person(300, 165, height=150)
+    assert feed(tracker, *(detections([person(300), behind], 0.1 + n / FPS) for n in range(5)))[-1] == [1, 2]
+
+
+def test_a_box_round_two_people_is_nobody() -> None:
+    tracker = new()
+    pair = [person(300), person(340)]
+    tracker.update(detections(pair, 0))
+    around = (265.0, 100.0, 375.0, 258.0)
+    assert feed(tracker, *(detections([*pair, around], 0.1 + n / FPS) for n in range(5)))[-1] == [1, 2]
 
 
 def test_fifty_people_keep_their_ids() -> None:

@@ -303,6 +303,33 @@ def test_somebody_else_within_the_window_is_another_visit() -> None:
     assert len(scene.visits("new")) == 2
 
 
+RED_ANNA, GREEN_TWIN = Person(ANNA.look, colours=0), Person(ANNA.look, colours=1)
+
+
+@pytest.mark.parametrize(("second", "visits"), [(RED_ANNA, 1), (GREEN_TWIN, 2), (ANNA, 1)])
+def test_somebody_of_the_same_look_in_other_colours_is_another_visit(second: Person, visits: int) -> None:
+    scene = Scene().play(5, {1: (ACROSS, RED_ANNA)}).play(10).play(5, {2: (ACROSS, second)}).finish()
+    assert len(scene.visits("new")) == len(scene.visits("ended")) == visits
+
+
+@pytest.mark.parametrize(("second", "visits"), [(RED_ANNA, 1), (GREEN_TWIN, 2)])
+def test_a_track_that_breaks_and_goes_on_in_other_colours_is_another_visit(second: Person, visits: int) -> None:
+    path = walks((0.1, 0.8), (0.9, 0.8), 10)
+    scene = Scene().play(10, {1: (hidden(path, 4, 11), RED_ANNA), 2: (hidden(path, 0, 4.5), second)}).finish()
+    assert len(scene.visits("new")) == visits
+
+
+def test_a_mannequin_back_at_its_place_after_its_track_was_carried_off_is_no_visit() -> None:
+    """Its track goes off with somebody and is lost; it is seen again, first beside the place, as its last sight was."""
+    mannequin = stands(0.5, 0.8)
+
+    def carried_off(t: float) -> Place | None:
+        return None if t > 5.4 else (0.5, 0.8, 0.4) if t < 5 else (0.5 + 0.3 * (t - 5), 0.8, 0.4)
+
+    scene = Scene().play(20, {1: (carried_off, ANNA), 2: (hidden(mannequin, 0, 5.5), ANNA)}).finish()
+    assert not scene.visits("new")
+
+
 def test_a_lost_track_that_returns_beside_its_successor_is_another_visit() -> None:
     path = walks((0.1, 0.8), (0.9, 0.8), 10)
     second = hidden(path, 0, 3.5)

@@ -1,0 +1,82 @@
+"""What somebody wears, as colours."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vestibule import colours
+
+RED, BLUE, GREY = (80, 80, 140), (130, 90, 60), (128, 128, 128)
+Colour = tuple[int, int, int]
+
+
+def shop(*people: tuple[int, Colour, Colour], height: int = 360) -> npt.NDArray[np.uint8]:
+    """A grey picture with people at some x: 60 px wide, 180 tall, of two colours, above and below (BGR)."""
+    image = np.full((height, 640, 3), GREY, np.uint8)
+    for x, above, below in people:
+        image[100:190, x : x + 60] = above
+        image[190:280, x : x + 60] = below
+    return image
+
+
+def worn(
+    image: npt.NDArray[np.uint8], x: float, y: float = 100, width: float = 60, height: float = 180
+) -> colours.Floats:
+    return colours.signature(image, np.array([x, y, x + width, y + height], np.float32))
+
+
+def apart(a: colours.Floats, b: colours.Floats) -> float:
+    return float(colours.distance(a, b))
+
+
+def test_the_same_person_elsewhere_in_the_picture_has_the_same_colours() -> None:
+    image = shop((50, RED, BLUE), (400, RED, BLUE))
+    assert apart(worn(image, 50), worn(image, 400)) == pytest.approx(0, abs=1e-5)
+
+
+def test_other_clothes_are_far_apart_and_where_a_colour_is_worn_counts() -> None:
+    image = shop((50, RED, BLUE), (200, BLUE, RED), (400, GREY, GREY))
+    upright, upside_down, plain = (worn(image, x) for x in (50, 200, 400))
+    assert apart(upright, upside_down) > 0.6
+    assert apart(upright, plain) > 0.9
+
+
+def test_a_box_a_little_off_changes_little() -> None:
+    image = shop((50, RED, BLUE))
+    assert apart(worn(image, 50), worn(image, 56, 105, 64, 172)) < 0.1
+
+
+def test_the_sides_of_the_box_say_nothing() -> None:
+    image = shop((50, RED, BLUE))
+    beside = image.copy()
+    beside[:, 50:60] = beside[:, 100:110] = (0, 255, 0)
+    assert apart(worn(image, 50), worn(beside, 50)) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_size_of_the_picture_changes_little() -> None:
+    image = shop((50, RED, BLUE))
+    large = image.repeat(3, axis=0).repeat(3, axis=1)
+    assert apart(worn(image, 50), worn(large, 150, 300, 180, 540)) < 0.05
+
+
+coordinates = st.floats(-2000, 2000, width=32)
+
+
+@given(coordinates, coordinates, st.floats(0, 3000, width=32), st.floats(0, 3000, width=32))
+def test_any_box_has_a_signature_of_length_one(x: float, y: float, width: float, height: float) -> None:
+    signature = worn(shop((50, RED, BLUE)), x, y, width, height)
+    assert signature.shape == (colours.SIZE,)
+    assert signature.dtype == np.float32
+    assert np.linalg.norm(signature) == pytest.approx(1, abs=1e-5)
+    assert apart(signature, signature) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_picture_of_one_pixel_is_borne() -> None:
+    assert np.isfinite(colours.signature(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))).all()
+
+
+def test_of_colours_too_vivid_for_the_bins_nothing_is_known() -> None:
+    vivid = np.full((100, 100, 3), (255, 0, 255), np.uint8)
+    assert not colours.signature(vivid, np.array([0, 0, 100, 100], np.float32)).any()
