@@ -7,6 +7,7 @@ import structlog
 
 from vestibule.config import Settings
 from vestibule.errors import ConfigError
+from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
 from vestibule.sinks import JsonlSink, MqttSink, Sink
 from vestibule.sources import open_source
@@ -21,7 +22,7 @@ def run(settings: Settings) -> int:
     Raises:
         ConfigError: no camera is configured.
         ModelError: a model cannot be loaded.
-        SinkError: the events file cannot be written.
+        SinkError: the events file cannot be written, or another process uses the outbox.
     """
     if not settings.cameras:
         raise ConfigError("no cameras configured; add [[cameras]] with an id and a source, see config.example.toml")
@@ -31,10 +32,9 @@ def run(settings: Settings) -> int:
         log.warning(
             "garment can never alert: its precision could not be established", rule=rule, garment=label, floor=floor
         )
-    mqtt = MqttSink(settings.mqtt, site=settings.site.id)
-    sinks: list[Sink] = [mqtt]
+    sinks: list[Sink] = [_publisher(settings)]
     if settings.jsonl.path is not None:
-        sinks.append(JsonlSink(settings.jsonl.path, append=True))
+        sinks.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
     pipeline = LivePipeline(
         stages=stages,
         cameras=settings.cameras,
@@ -51,3 +51,11 @@ def run(settings: Settings) -> int:
         for sink in sinks:
             sink.close()
     return 0
+
+
+def _publisher(settings: Settings) -> MqttSink:
+    path = settings.mqtt.outbox_path()
+    if path is None:
+        log.warning("events that wait for the broker are lost if this process ends; set mqtt.outbox_file")
+    outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events)
+    return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox)
