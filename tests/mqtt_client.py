@@ -69,8 +69,8 @@ def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) 
     client.on_subscribe = lambda *_: confirmed.append(True)
     client.on_message = lambda _client, _data, message: received.append(message)
     session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-    # For ever. Sessions with any other expiry, of clients that were connected when it went down, mosquitto 2.0.11 throws
-    # away about a second after its restart: whoever comes back later is told "no session", and what it missed is gone.
+    # For ever. Sessions with any other expiry, of clients that were connected when it went down, mosquitto 2.0.11
+    # throws away about a second after its restart: whoever comes back later is told "no session" and has missed that.
     session.SessionExpiryInterval = 0xFFFF_FFFF
     client.connect("127.0.0.1", port, properties=session)
     client.loop_start()
