@@ -50,7 +50,9 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) -> Iterator[list[MQTTMessage]]:
+def listening(
+    port: int, topic: str = "#", user: tuple[str, str] | None = None, *, acknowledge: bool = True
+) -> Iterator[list[MQTTMessage]]:
     """Subscribe at QoS 1 and collect what arrives, from when the broker has confirmed the subscription.
 
     The session survives a restart of the broker if that keeps sessions (`persistence true`).
@@ -61,7 +63,12 @@ def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) 
     def subscribe(client: Client) -> None:
         client.subscribe(topic, qos=1)
 
-    client = Client(CallbackAPIVersion.VERSION2, client_id=uuid4().hex, protocol=MQTTProtocolVersion.MQTTv5)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=uuid4().hex,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=not acknowledge,
+    )
     if user is not None:
         client.username_pw_set(*user)
     client.reconnect_delay_set(1, 1)

@@ -19,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from mqtt_client import MODEL, WAIT_S, make_alert, wait_until
+from mqtt_client import MODEL, WAIT_S, listening, make_alert, wait_until
 from paho.mqtt.client import MQTTMessage
 
 from vestibule import log
+from vestibule.broker import Mosquitto
 from vestibule.outbox import Outbox
 from vestibule.payloads import alert_message, visit_message
 from vestibule.sections import LogConfig, MqttConfig
@@ -115,6 +116,23 @@ def publishing(port: int, outbox: Path, *, first: int, rate: float = 100.0) -> I
         publisher.close()
 
 
+@contextmanager
+def lasting_broker(folder: Path) -> Iterator[tuple[Mosquitto, list[MQTTMessage]]]:
+    """A broker whose sessions outlive it, as in deploy/mosquitto, and what a subscriber to everything gets.
+
+    Between broker and subscriber mosquitto may lose what it has not saved yet when it is killed; the tests are about
+    what lies before. So it passes on at once whatever it takes (no window), and the subscriber never acknowledges:
+    writing to a broker that has just died would throw away what it had sent before.
+    """
+    place = folder / "broker"
+    place.mkdir()
+    keep = f"persistence true\npersistence_location {place}/\nautosave_interval 1\nautosave_on_changes true\n"
+    limits = "max_queued_messages 0\nmax_inflight_messages 0"
+    with Mosquitto(extra=keep + limits) as broker, listening(broker.port, acknowledge=False) as received:
+        wait_until((place / "mosquitto.db").exists, "the subscriber's session on the broker's disk")
+        yield broker, received
+
+
 def waiting_on_disk(outbox: Path) -> list[str]:
     """The event ids that wait in an outbox file that nobody holds; from a copy, so that the file stays as it is."""
     with tempfile.TemporaryDirectory() as folder:
@@ -134,8 +152,12 @@ def event_ids(numbers: Sequence[int]) -> list[str]:
 
 def events_in(received: Sequence[MQTTMessage]) -> list[dict[str, object]]:
     """The payloads of alerts and visits as a subscriber has them: repeats of an `event_id` dropped."""
-    payloads = [json.loads(m.payload) for m in list(received) if m.topic.endswith(("/alerts", "/visits"))]
-    return list({payload["event_id"]: payload for payload in reversed(payloads)}.values())[::-1]
+    events: dict[str, dict[str, object]] = {}
+    for message in list(received):
+        if message.topic.endswith(("/alerts", "/visits")):
+            payload = json.loads(message.payload)
+            events.setdefault(payload["event_id"], payload)
+    return [*events.values()]
 
 
 def received_ids(received: Sequence[MQTTMessage]) -> list[str]:

@@ -209,12 +209,6 @@ class OutboxFile:
 
 
 def _remedy(code: int) -> str:
-    match code:
-        case sqlite3.SQLITE_FULL:
-            return "free some space"
-        case sqlite3.SQLITE_READONLY:
-            return "make the disk writable again (it may have failed: look at the kernel's log)"
-        case sqlite3.SQLITE_CANTOPEN:
-            return "name a file in a folder that exists and that this user may write to"
-        case _:
-            return "look at the disk"
+    if code == sqlite3.SQLITE_FULL:
+        return "free some space"
+    return "is the disk mounted, writable and sound, and the folder this user's?"

@@ -7,8 +7,7 @@ outbox is empty in the end. `alert_ttl_s` is longer than every outage here. Run 
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,8 @@ from publisher import (
     assert_ordered_per_camera,
     event,
     event_ids,
+    events_in,
+    lasting_broker,
     publishing,
     received_ids,
     waiting_on_disk,
@@ -31,19 +32,14 @@ from vestibule.sinks import MqttSink
 pytestmark = needs_mosquitto
 
 
-@contextmanager
-def lasting_broker(folder: Path) -> Iterator[Mosquitto]:
-    """A broker whose sessions outlive it, as in deploy/mosquitto."""
-    (folder / "broker").mkdir()
-    keep = f"persistence true\npersistence_location {folder}/broker/\nautosave_interval 1\nautosave_on_changes true\n"
-    with Mosquitto(extra=keep + "max_queued_messages 0") as broker:
-        yield broker
-
-
 def assert_all_arrived(received: Sequence[MQTTMessage], committed: Sequence[str], outbox: Path) -> None:
-    wait_until(lambda: set(received_ids(received)) >= set(committed), "every committed event")
+    wait_until(lambda: set(received_ids(received)) >= set(committed), f"all, {len(waiting_on_disk(outbox))} on disk")
     assert_ordered_per_camera(received)
     assert waiting_on_disk(outbox) == []
+
+
+def wait_received_after(number: int, received: Sequence[MQTTMessage]) -> None:
+    wait_until(lambda: any(int(str(payload["seq"])) > number for payload in events_in(received)), f"one after {number}")
 
 
 def report(**figures: object) -> None:
@@ -53,19 +49,17 @@ def report(**figures: object) -> None:
 def test_a_broker_killed_and_restarted_five_times_at_random_moments(tmp_path: Path) -> None:
     moments, outbox = random.Random(5), tmp_path / "outbox"  # noqa: S311 - no secret hangs on it
     recovered_s: list[float] = []
-    with lasting_broker(tmp_path) as broker, listening(broker.port) as received:
+    with lasting_broker(tmp_path) as (broker, received):
         with publishing(broker.port, outbox, first=0) as publisher:
-            wait_until((tmp_path / "broker" / "mosquitto.db").exists, "the subscriber's session on the broker's disk")
             for _ in range(5):
                 time.sleep(moments.uniform(0.1, 1.0))
                 broker.kill()
                 time.sleep(moments.uniform(0.0, 1.5))
-                before = len(received_ids(received))
                 broker.restart()
                 back_s = time.monotonic()
                 # mosquitto saves once a second: what it took for a subscriber who is away, and was then killed with,
-                # is the broker's to lose. So the next kill comes when the subscriber is there.
-                wait_until(lambda before=before: len(received_ids(received)) > before, "delivery goes on")  # type: ignore[misc]
+                # is the broker's to lose. So the next kill comes when the subscriber has something that is newer.
+                wait_received_after(max(publisher.committed, default=-1), received)
                 recovered_s.append(round(time.monotonic() - back_s, 2))
             committed = publisher.stop()  # drains
         assert_all_arrived(received, event_ids(committed), outbox)
@@ -80,8 +74,7 @@ def count_repeats(received: Sequence[MQTTMessage]) -> int:
 
 def test_a_broker_that_is_absent_at_the_start(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox"
-    with lasting_broker(tmp_path) as broker, listening(broker.port) as received:
-        wait_until((tmp_path / "broker" / "mosquitto.db").exists, "the subscriber's session on the broker's disk")
+    with lasting_broker(tmp_path) as (broker, received):
         broker.stop()
         with publishing(broker.port, outbox, first=0, rate=200) as publisher:
             publisher.wait_committed(100)
@@ -98,8 +91,7 @@ def test_a_process_killed_ten_times_at_random_moments(tmp_path: Path) -> None:
     moments, outbox = random.Random(10), tmp_path / "outbox"  # noqa: S311 - no secret hangs on it
     committed: list[int] = []
     left_behind: list[int] = []
-    with lasting_broker(tmp_path) as broker, listening(broker.port) as received:
-        wait_until((tmp_path / "broker" / "mosquitto.db").exists, "the subscriber's session on the broker's disk")
+    with lasting_broker(tmp_path) as (broker, received):
         for run in range(10):
             if run == 3:
                 broker.stop()
@@ -112,7 +104,7 @@ def test_a_process_killed_ten_times_at_random_moments(tmp_path: Path) -> None:
                 committed += publisher.kill()
             left_behind.append(len(waiting_on_disk(outbox)))
         with publishing(broker.port, outbox, first=committed[-1] + 2, rate=20) as publisher:
-            publisher.wait_committed(1)
+            wait_received_after(committed[-1], received)
             committed += publisher.stop()  # drains
         assert_all_arrived(received, event_ids(committed), outbox)
     assert left_behind[5] > left_behind[2] + 3
