@@ -1,4 +1,3 @@
-import json
 import os
 import sqlite3
 import subprocess
@@ -10,12 +9,11 @@ from pathlib import Path
 import pytest
 import structlog
 from mqtt_client import make_message
+from outboxes import number, offered, on_disk
 from structlog.testing import LogCapture
 
 from vestibule import outbox as outbox_module
-from vestibule.errors import SinkError
 from vestibule.outbox import Outbox
-from vestibule.outbox_file import Entry
 
 
 class Clocks:
@@ -56,28 +54,6 @@ def open_outbox(clocks: Clocks, tmp_path: Path) -> Iterator[Open]:
     yield open_one
     for one in opened:
         one.close()
-
-
-def number(entry: Entry | None) -> int:
-    assert entry is not None
-    return int(json.loads(entry.message.payload)["seq"])
-
-
-def offered(outbox: Outbox) -> list[int]:
-    numbers = []
-    while (entry := outbox.offer()) is not None:
-        numbers.append(number(entry))
-    return numbers
-
-
-def on_disk(path: Path, state: str = "waiting") -> list[int]:
-    """What another process finds in a file that nobody holds."""
-    db = sqlite3.connect(path)
-    try:
-        rows = db.execute("SELECT payload FROM events WHERE state = ? ORDER BY id", (state,)).fetchall()
-    finally:
-        db.close()
-    return [json.loads(row[0])["seq"] for row in rows]
 
 
 @pytest.mark.parametrize("path", [None, "outbox"])
@@ -255,18 +231,6 @@ class TestBound:
         again = open_outbox(max_events=3)
         assert offered(again) == [6, 7, 8]
 
-    def test_records_of_what_was_not_sent_are_bounded(
-        self, open_outbox: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        monkeypatch.setattr("vestibule.outbox_file._KEPT_RECORDS", 3)
-        outbox = open_outbox()
-        for n in range(6):
-            outbox.add(make_message(n))
-            outbox.offer()
-            outbox.settle("refused")
-        outbox.close()
-        assert on_disk(tmp_path / "outbox", "refused") == [3, 4, 5]
-
 
 class TestFailingDisk:
     @pytest.fixture
@@ -336,73 +300,6 @@ class TestFailingDisk:
         broken(False)
         assert outbox.close() == 0
         assert on_disk(tmp_path / "outbox") == [1]
-
-
-class TestDamagedFile:
-    def fill(self, open_outbox: Open, count: int = 40) -> None:
-        outbox = open_outbox()
-        for n in range(count):
-            outbox.add(make_message(n))
-        outbox.close()
-
-    @pytest.mark.parametrize("damage", ["garbage", "header", "middle"])
-    def test_it_is_set_aside_and_a_new_one_begun(
-        self, open_outbox: Open, tmp_path: Path, damage: str, log: LogCapture
-    ) -> None:
-        path = tmp_path / "outbox"
-        self.fill(open_outbox)
-        sound = path.read_bytes()
-        assert len(sound) > 20_000
-        cut = {"garbage": (0, len(sound)), "header": (0, 100), "middle": (4096, 16_384)}[damage]
-        spoilt = sound[: cut[0]] + b"\xa5" * (cut[1] - cut[0]) + sound[cut[1] :]
-        path.write_bytes(spoilt)
-        outbox = open_outbox()
-        outbox.add(make_message(100))
-        outbox.close()
-        assert on_disk(path) == [100]
-        (aside,) = tmp_path.glob("outbox.damaged-20231114T221320Z-1")
-        assert aside.read_bytes() == spoilt
-        told = [e for e in log.entries if e["event"] == "outbox file damaged and set aside"]
-        assert len(told) == 1
-        assert aside.name in told[0]["problem"]
-
-    def test_a_second_one_does_not_take_the_first_one_s_place(self, open_outbox: Open, tmp_path: Path) -> None:
-        for text in (b"first" * 300, b"second" * 300):
-            (tmp_path / "outbox").write_bytes(text)
-            open_outbox().close()
-        assert {file.read_bytes()[:5] for file in tmp_path.glob("outbox.damaged-*")} == {b"first", b"secon"}
-
-    def test_damage_while_it_runs_loses_nothing_that_waits(self, open_outbox: Open, tmp_path: Path) -> None:
-        outbox = open_outbox()
-        for n in range(3):
-            outbox.add(make_message(n))
-        outbox.offer()
-        assert outbox._file is not None
-        outbox._file.close()  # SQLite would answer from its cache
-        (tmp_path / "outbox").write_bytes(b"\xa5" * 8192)
-        outbox.add(make_message(3))
-        assert outbox.problem is None
-        outbox.close()
-        assert on_disk(tmp_path / "outbox") == [0, 1, 2, 3]
-
-
-def test_a_second_process_is_refused(open_outbox: Open) -> None:
-    open_outbox().add(make_message())
-    with pytest.raises(SinkError, match=r"outbox: another process uses it; give each daemon an mqtt\.outbox_file"):
-        open_outbox()
-
-
-def test_a_file_of_a_newer_version_is_left_alone(open_outbox: Open, tmp_path: Path) -> None:
-    db = sqlite3.connect(tmp_path / "outbox")
-    db.execute("PRAGMA user_version = 9")
-    db.close()
-    with pytest.raises(SinkError, match=r"written by a newer version of Vestibule \(layout 9, known is 1\)"):
-        open_outbox()
-
-
-def test_a_missing_folder_is_said_at_the_start(open_outbox: Open, tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match=r"mqtt\.outbox_file .*: there is no folder .*missing; make it first"):
-        open_outbox(tmp_path / "missing" / "outbox")
 
 
 def test_what_was_refused_can_be_sent_again(open_outbox: Open, tmp_path: Path) -> None:

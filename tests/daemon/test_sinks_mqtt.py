@@ -213,9 +213,10 @@ def test_health_is_retained_and_changes_with_the_disk(broker: Mosquitto, tmp_pat
     assert json.loads(received[1].payload)["problems"] == ["outbox: the disk is full; free some space"]
 
 
-def test_no_more_are_under_way_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that stops acknowledging gets `max_inflight` messages and not one more."""
-    with Mosquitto() as broker, open_sink(MqttConfig(port=broker.port, max_inflight=4)) as sink:
+@pytest.mark.parametrize(("limit", "window"), [("", 4), ("max_inflight_messages 3", 3)])
+def test_no_more_are_under_way_than_the_window(monkeypatch: pytest.MonkeyPatch, limit: str, window: int) -> None:
+    """A broker that stops acknowledging gets `max_inflight` messages, or what it takes itself, and not one more."""
+    with Mosquitto(extra=limit) as broker, open_sink(MqttConfig(port=broker.port, max_inflight=4)) as sink:
         sink.wait_connected(WAIT_S)
         wait_until(lambda: not sink._under_way, "the announcements")
         sent: list[str] = []
@@ -231,7 +232,7 @@ def test_no_more_are_under_way_than_the_window(monkeypatch: pytest.MonkeyPatch) 
         try:
             for number in range(10):
                 sink.publish(make_message(number))
-            assert len(sent) == 4
+            assert len(sent) == window
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         assert sink.drain(WAIT_S) == 0
