@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -47,6 +48,12 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline_s:
             pytest.fail(f"waited {WAIT_S:g} s in vain: {what}")
         time.sleep(0.02)
+
+
+def wait_saved(folder: Path, topic: str) -> None:
+    """Wait until a broker that keeps its sessions in `folder` has this subscription on disk."""
+    file = folder / "mosquitto.db"
+    wait_until(lambda: file.exists() and topic.encode() in file.read_bytes(), f"{topic} on the broker's disk")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from mqtt_client import MODEL, WAIT_S, listening, make_alert, wait_until
+from mqtt_client import MODEL, WAIT_S, listening, make_alert, wait_saved, wait_until
 from paho.mqtt.client import MQTTMessage
 
 from vestibule import log
@@ -118,7 +118,7 @@ def publishing(port: int, outbox: Path, *, first: int, rate: float = 100.0) -> I
 
 @contextmanager
 def lasting_broker(folder: Path) -> Iterator[tuple[Mosquitto, list[MQTTMessage]]]:
-    """A broker whose sessions outlive it, as in deploy/mosquitto, and what a subscriber to everything gets.
+    """A broker whose sessions outlive it, as in deploy/mosquitto, and what a subscriber gets.
 
     Between broker and subscriber mosquitto may lose what it has not saved yet when it is killed; the tests are about
     what lies before. So it passes on at once whatever it takes (no window), and the subscriber never acknowledges:
@@ -128,8 +128,8 @@ def lasting_broker(folder: Path) -> Iterator[tuple[Mosquitto, list[MQTTMessage]]
     place.mkdir()
     keep = f"persistence true\npersistence_location {place}/\nautosave_interval 1\nautosave_on_changes true\n"
     limits = "max_queued_messages 0\nmax_inflight_messages 0"
-    with Mosquitto(extra=keep + limits) as broker, listening(broker.port, acknowledge=False) as received:
-        wait_until((place / "mosquitto.db").exists, "the subscriber's session on the broker's disk")
+    with Mosquitto(extra=keep + limits) as broker, listening(broker.port, "vestibule/#", acknowledge=False) as received:
+        wait_saved(place, "vestibule/#")
         yield broker, received
 
 

@@ -101,17 +101,19 @@ class MqttConnection:
         return self._connected
 
     def wait_connected(self, timeout_s: float) -> None:
-        """Return once connected.
+        """Return once connected and after `on_connected`.
 
         Raises:
             SinkError: the broker cannot be reached or refuses; told as soon as it is known.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._connected or self._problem is not None, timeout_s)
-            if self._connected:
-                return
+            connected = self._connected
             problem = self._problem or f"no answer in {timeout_s:g} s; is mqtt.port right and an MQTT broker there?"
-        raise SinkError(f"broker {address(self._config)}: {problem}")
+        if not connected:
+            raise SinkError(f"broker {address(self._config)}: {problem}")
+        with self.turn:
+            return  # `on_connected` has had its say
 
     def close(self) -> None:
         """Disconnect, have the broker publish the will if there is one, and end the network thread."""

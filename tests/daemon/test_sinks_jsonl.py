@@ -66,8 +66,8 @@ class TestPatience:
     @pytest.fixture
     def disk(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonlSink, int], None]:
         def limit(sink: JsonlSink, room: int) -> None:
+            assert sink._file is not None
             real = sink._file
-            assert real is not None
             left = [room]
 
             class Full:

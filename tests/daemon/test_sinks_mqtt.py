@@ -11,7 +11,7 @@ import paho.mqtt.publish
 import pytest
 import structlog
 from jsonschema import Draft202012Validator
-from mqtt_client import WAIT_S, listening, make_message, needs_mosquitto, on_topic, wait_until
+from mqtt_client import WAIT_S, listening, make_message, needs_mosquitto, on_topic, wait_saved, wait_until
 from paho.mqtt.enums import MQTTProtocolVersion
 from structlog.testing import LogCapture
 
@@ -131,7 +131,7 @@ def test_what_is_published_while_the_broker_is_away_arrives(end: str, tmp_path: 
         sink.wait_connected(WAIT_S)
         sink.publish(make_message(0))
         assert sink.drain(WAIT_S) == 0
-        wait_until((tmp_path / "mosquitto.db").exists, "the broker's sessions on disk")
+        wait_saved(tmp_path, "vestibule/store/#")
         getattr(broker, end)()
         for number in range(1, 200):
             sink.publish(make_message(number))
