@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -49,8 +50,16 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def wait_saved(folder: Path, topic: str) -> None:
+    """Wait until a broker that keeps its sessions in `folder` has this subscription on disk."""
+    file = folder / "mosquitto.db"
+    wait_until(lambda: file.exists() and topic.encode() in file.read_bytes(), f"{topic} on the broker's disk")
+
+
 @contextmanager
-def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) -> Iterator[list[MQTTMessage]]:
+def listening(
+    port: int, topic: str = "#", user: tuple[str, str] | None = None, *, acknowledge: bool = True
+) -> Iterator[list[MQTTMessage]]:
     """Subscribe at QoS 1 and collect what arrives, from when the broker has confirmed the subscription.
 
     The session survives a restart of the broker if that keeps sessions (`persistence true`).
@@ -61,7 +70,12 @@ def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) 
     def subscribe(client: Client) -> None:
         client.subscribe(topic, qos=1)
 
-    client = Client(CallbackAPIVersion.VERSION2, client_id=uuid4().hex, protocol=MQTTProtocolVersion.MQTTv5)
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=uuid4().hex,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        manual_ack=not acknowledge,
+    )
     if user is not None:
         client.username_pw_set(*user)
     client.reconnect_delay_set(1, 1)
@@ -69,8 +83,9 @@ def listening(port: int, topic: str = "#", user: tuple[str, str] | None = None) 
     client.on_subscribe = lambda *_: confirmed.append(True)
     client.on_message = lambda _client, _data, message: received.append(message)
     session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-    session.SessionExpiryInterval = 300
-    client.connect("127.0.0.1", port, properties=session)
+    # Without a clean start, even the first time: mosquitto 2.0.11 does not write sessions that began with one to disk.
+    session.SessionExpiryInterval = 0xFFFF_FFFF
+    client.connect("127.0.0.1", port, clean_start=False, properties=session)
     client.loop_start()
     try:
         wait_until(lambda: bool(confirmed), "the subscription")

@@ -20,7 +20,9 @@ from vestibule.errors import SinkError
 from vestibule.sections import MqttConfig
 
 _RETRY_INITIAL_S = 1
-_RETRY_MAX_S = 30
+_RETRY_MAX_S = 10
+_RECEIVE_MAXIMUM = 65_535  # what holds if the broker names none
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _log = structlog.get_logger(__name__)
 
@@ -39,16 +41,18 @@ def address(config: MqttConfig) -> str:
 
 
 class MqttConnection:
-    """Connects, and reconnects with growing pauses (1 to 30 s), until it is closed.
+    """Connects, and reconnects with growing pauses (1 to 10 s), until it is closed.
 
     Args:
         config: the broker.
         client_id: unique at the broker, or each throws the other out.
+        session_expiry_s: how long the broker keeps our subscriptions, and what it has for them, while we are away; 0
+            starts a new session at every connect.
         on_connected: called in the network thread after every successful connect, while `turn` is held.
         will: published by the broker when the connection ends, also when it ends in good order.
 
     Raises:
-        SinkError: the certificate authority's file cannot be used.
+        SinkError: the certificate authority's file or our own certificate cannot be used.
         ConfigError: the password file cannot be read.
     """
 
@@ -57,11 +61,13 @@ class MqttConnection:
         config: MqttConfig,
         *,
         client_id: str,
+        session_expiry_s: int = 0,
         on_connected: Callable[[], None] | None = None,
         will: Will | None = None,
     ) -> None:
         self._config = config
         self._client_id = client_id
+        self._session_expiry_s = session_expiry_s
         self._on_connected = on_connected
         self._will = will
         self.turn = Lock()
@@ -70,12 +76,22 @@ class MqttConnection:
         self._connected = False
         self._closing = False
         self._problem: str | None = None
+        self.receive_maximum = _RECEIVE_MAXIMUM
+        """How many unacknowledged messages the broker takes (MQTT 5, section 3.2.2.3.3); paho does not look at it."""
         self.client = self._new_client()
 
     def start(self) -> None:
         """Begin to connect and return at once."""
+        if self._config.username is not None and not self._config.tls and self._config.host not in _LOOPBACK:
+            _log.warning("login and events go over the network unencrypted; set mqtt.tls", broker=address(self._config))
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        session.SessionExpiryInterval = self._session_expiry_s
         self.client.connect_async(
-            self._config.host, self._config.port, keepalive=self._config.keepalive_s, clean_start=True
+            self._config.host,
+            self._config.port,
+            keepalive=self._config.keepalive_s,
+            clean_start=self._session_expiry_s == 0,
+            properties=session,
         )
         self.client.loop_start()
 
@@ -90,17 +106,19 @@ class MqttConnection:
         return self._problem
 
     def wait_connected(self, timeout_s: float) -> None:
-        """Return once connected.
+        """Return once connected and after `on_connected`.
 
         Raises:
             SinkError: the broker cannot be reached or refuses; told as soon as it is known.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._connected or self._problem is not None, timeout_s)
-            if self._connected:
-                return
+            connected = self._connected
             problem = self._problem or f"no answer in {timeout_s:g} s; is mqtt.port right and an MQTT broker there?"
-        raise SinkError(f"broker {address(self._config)}: {problem}")
+        if not connected:
+            raise SinkError(f"broker {address(self._config)}: {problem}")
+        with self.turn:
+            return  # `on_connected` has had its say
 
     def close(self) -> None:
         """Disconnect, have the broker publish the will if there is one, and end the network thread."""
@@ -132,7 +150,7 @@ class MqttConnection:
         return client
 
     def _handle_connect(
-        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
             self._fail(_explain_refusal(reason, self._config))
@@ -140,6 +158,7 @@ class MqttConnection:
         if self._closing:  # `close` came while the connection was being made, too early to end it
             client.disconnect()
             return
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)
         _log.info("broker connected", broker=address(self._config), client_id=self._client_id)
         with self.turn:
             with self._changed:
@@ -183,25 +202,43 @@ class MqttConnection:
 
 
 def _tls_context(config: MqttConfig) -> ssl.SSLContext:
+    """Verify the broker's certificate and name, always; show our own certificate if there is one."""
     try:
-        return ssl.create_default_context(cafile=config.ca_file)
+        context = ssl.create_default_context(cafile=config.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise SinkError(f"mqtt.ca_file {config.ca_file}: {error}; name a PEM file with the certificate") from error
+    if config.cert_file is not None:
+        try:
+            # An empty password makes an encrypted key an error; without it OpenSSL would ask on the terminal.
+            context.load_cert_chain(config.cert_file, config.key_file, password="")
+        except (OSError, ssl.SSLError) as error:
+            raise SinkError(
+                f"mqtt.cert_file {config.cert_file}: {error}; name a PEM file, and its unencrypted key in mqtt.key_file"
+            ) from error
+    return context
 
 
 def _explain_refusal(reason: ReasonCode, config: MqttConfig) -> str:
     """Say why the broker refused (MQTT 5, section 3.2.2.2) and what to do; never the password."""
     match str(reason):
-        case "Bad user name or password" | "Not authorized" if config.username is None:
+        case "Bad user name or password" | "Not authorized" if config.username is None and config.cert_file is None:
             remedy = "it wants a user name; set mqtt.username and mqtt.password_file"
         case "Bad user name or password" | "Not authorized":
             remedy = f"check mqtt.username ({config.username!r}), mqtt.password_file and the broker's access list"
         case "Client identifier not valid":
             remedy = "set another mqtt.client_id"
-        case "Unsupported protocol version":
+        case "Unsupported protocol version" | "Protocol error" | "Malformed packet":
             remedy = "it must speak MQTT 5; mosquitto does since 1.6"
         case "Server unavailable" | "Server busy" | "Quota exceeded" | "Connection rate exceeded":
             remedy = "try later or look at the broker's limits"
+        case "Use another server" | "Server moved":
+            remedy = "the broker has moved; set mqtt.host and mqtt.port to its new place"
+        case "Banned":
+            remedy = "the broker's administrator has shut this client out; ask there"
+        case "Bad authentication method":
+            remedy = "it wants another kind of login than user and password; look at the broker's configuration"
+        case "Retain not supported" | "QoS not supported":
+            remedy = "Vestibule needs retained messages and QoS 1; allow them at the broker"
         case _:
             remedy = "look at the broker's log"
     return f"refused the connection: {reason}; {remedy}"

@@ -98,7 +98,20 @@ class VisitPayload(_Payload):
     model: ModelNames
 
 
-PAYLOADS: dict[str, type[AlertPayload | VisitPayload]] = {"alert": AlertPayload, "visit": VisitPayload}
+class HealthPayload(_Payload):
+    """`<prefix>/<site>/health`, retained: whether the daemon can do all that it is asked to; new when that changes."""
+
+    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
+    site: _Name
+    status: Literal["ok", "degraded"]
+    problems: tuple[_Name, ...] = Field(description="One line each for the administrator, with the remedy.")
+
+
+PAYLOADS: dict[str, type[AlertPayload | VisitPayload | HealthPayload]] = {
+    "alert": AlertPayload,
+    "visit": VisitPayload,
+    "health": HealthPayload,
+}
 
 
 def alerts_topic(prefix: str, site: str) -> str:
@@ -114,6 +127,17 @@ def visits_topic(prefix: str, site: str) -> str:
 def available_topic(prefix: str, site: str) -> str:
     """Topic of `online` or `offline`, retained, also the last will."""
     return f"{prefix}/{site}/available"
+
+
+def health_topic(prefix: str, site: str) -> str:
+    """Topic of the health, retained."""
+    return f"{prefix}/{site}/health"
+
+
+def health(site: str, problems: tuple[str, ...]) -> bytes:
+    """Payload of the health topic."""
+    status: Literal["ok", "degraded"] = "degraded" if problems else "ok"
+    return _encode(HealthPayload(schema_version=SCHEMA_VERSION, site=site, status=status, problems=problems))
 
 
 def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:

@@ -14,6 +14,7 @@ from vestibule.errors import ConfigError, VestibuleError
 from vestibule.health import Health, cameras_message, summary
 from vestibule.log import configure
 from vestibule.notify import Notifier
+from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
 from vestibule.sinks import JsonlSink, MqttSink, Sink
 from vestibule.sources import open_source
@@ -80,7 +81,7 @@ def run(settings: Settings, path: Path) -> int:
     Raises:
         ConfigError: no camera is configured.
         ModelError: a model cannot be loaded.
-        SinkError: the events file cannot be written.
+        SinkError: the events file cannot be written, or another process uses the outbox.
     """
     notifier, wishes, clock = Notifier(), _Wishes(), SteadyClock()
     plan: _Plan | None = _plan(settings)
@@ -113,10 +114,10 @@ def _wants(settings: Settings) -> tuple[object, ...]:
 
 
 def _open_outputs(settings: Settings) -> _Outputs:
-    mqtt = MqttSink(settings.mqtt, site=settings.site.id)
+    mqtt = _publisher(settings)
     others: list[Sink] = []
     if settings.jsonl.path is not None:
-        others.append(JsonlSink(settings.jsonl.path, append=True))
+        others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
     return _Outputs(mqtt=mqtt, others=others)
 
 
@@ -209,3 +210,11 @@ class _Watch:
         log.info("configuration read again", cameras=len(settings.cameras))
         self.next_plan = plan
         stop()
+
+
+def _publisher(settings: Settings) -> MqttSink:
+    path = settings.mqtt.outbox_path()
+    if path is None:
+        log.warning("events that wait for the broker are lost if this process ends; set mqtt.outbox_file")
+    outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events)
+    return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox)

@@ -174,6 +174,8 @@ class TestValues:
             (f"{CAMERA}password_file='secret'", "set username too"),
             ("[mqtt]\npassword_file='secret'", "mqtt: password_file is set and nobody's name is; set username too"),
             ("[mqtt]\nca_file='ca.pem'", "mqtt: ca_file is set and tls is not"),
+            ("[mqtt]\ncert_file='us.pem'", "mqtt: cert_file is set and tls is not"),
+            ("[mqtt]\ntls=true\nkey_file='us.key'", "mqtt: key_file is set and cert_file is not"),
             ("[mqtt]\nport=0", "mqtt.port: Input should be greater than or equal to 1, got 0"),
             ("[mqtt]\nprefix='a/#'", "mqtt.prefix: String should match pattern"),
             ("[capture]\nanalysed_fps=nan", "capture.analysed_fps: "),
@@ -296,6 +298,19 @@ class TestSecrets:
             assert "hunter2" not in f"{password} {password!r}"
         assert "hunter2" not in f"{settings} {settings!r} {settings.model_dump_json()}"
 
+    def test_the_broker_s_may_come_from_the_environment(
+        self, load_text: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("VESTIBULE_MQTT_PASSWORD", "from the environment")
+        given = load_text("[mqtt]\nusername='v'").mqtt.password()
+        assert given is not None
+        assert given.get_secret_value() == "from the environment"
+        assert load_text("").mqtt.password() is None
+        (tmp_path / "file").write_text("from the file", encoding="utf-8")
+        named = load_text(f"[mqtt]\nusername='v'\npassword_file='{tmp_path / 'file'}'").mqtt.password()
+        assert named is not None
+        assert named.get_secret_value() == "from the file"
+
     def test_there_is_none_without_a_file(self, load_text: Load) -> None:
         settings = load_text(CAMERA)
         assert settings.mqtt.password() is None
@@ -327,3 +342,13 @@ class TestSecrets:
         with pytest.raises(ConfigError, match="cannot be read") as caught:
             read_secret(path)
         assert "hunter2" not in str(caught.value)
+
+
+def test_the_outbox_lies_in_systemd_s_state_directory_unless_named(
+    load_text: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert load_text("").mqtt.outbox_path() is None
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/vestibule:/var/lib/other")
+    assert load_text("").mqtt.outbox_path() == Path("/var/lib/vestibule/outbox.sqlite3")
+    assert load_text("[mqtt]\noutbox_file='/data/outbox'").mqtt.outbox_path() == Path("/data/outbox")

@@ -117,6 +117,58 @@ def test_something_else_listens_there() -> None:
         check_broker(MqttConfig(port=port), site="s")
 
 
+@contextmanager
+def refusing(answer: bytes) -> Iterator[int]:
+    """A broker that answers every CONNECT with these bytes and hangs up."""
+    with socket.create_server((HOST, 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):  # the server is closed at the end
+                while True:
+                    guest, _ = server.accept()
+                    with guest:
+                        guest.recv(1024)
+                        guest.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"\x20\x03\x00\x84\x00", "Unsupported protocol version; it must speak MQTT 5"),
+        (b"\x20\x02\x00\x01", "Unsupported protocol version; it must speak MQTT 5"),  # as MQTT 3.1.1 says it
+        (b"\x20\x03\x00\x82\x00", "Protocol error; it must speak MQTT 5"),
+        (b"\x20\x03\x00\x85\x00", r"Client identifier not valid; set another mqtt\.client_id"),
+        (b"\x20\x03\x00\x86\x00", r"Bad user name or password; it wants a user name; set mqtt\.username"),
+        (b"\x20\x03\x00\x87\x00", r"Not authorized; it wants a user name; set mqtt\.username"),
+        (b"\x20\x03\x00\x88\x00", "Server unavailable; try later"),
+        (b"\x20\x03\x00\x8a\x00", "Banned; the broker's administrator has shut this client out"),
+        (b"\x20\x03\x00\x8c\x00", "Bad authentication method; it wants another kind of login"),
+        (b"\x20\x03\x00\x9a\x00", "Retain not supported; Vestibule needs retained messages"),
+        (b"\x20\x03\x00\x9d\x00", r"Server moved; the broker has moved; set mqtt\.host"),
+        (b"\x20\x03\x00\x80\x00", "Unspecified error; look at the broker's log"),
+    ],
+)
+def test_a_refusal_is_explained(answer: bytes, told: str) -> None:
+    with refusing(answer) as port, pytest.raises(SinkError, match=rf"refused the connection: {told}"):
+        check_broker(MqttConfig(port=port), site="s")
+
+
+def test_a_login_without_tls_is_warned_of_unless_it_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: (_ for _ in ()).throw(TimeoutError()))
+    for host, warned in (("192.0.2.1", True), ("127.0.0.1", False)):
+        with capture_logs() as log, suppress(SinkError):
+            check_broker(MqttConfig(host=host, username="guest"), site="s")
+        assert any("unencrypted" in entry["event"] for entry in log) is warned
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and its self-signed certificate for 127.0.0.1, side by side: key.pem, cert.pem."""
@@ -152,6 +204,42 @@ def test_tls(certificate: Path, tmp_path: Path) -> None:
         for bad in (tmp_path / "gone.pem", tmp_path):
             with pytest.raises(SinkError, match=r"mqtt\.ca_file .*; name a PEM file"):
                 check_broker(MqttConfig(port=broker.port, tls=True, ca_file=bad), site="s")
+
+
+# paho forgets to close its socket when the handshake fails.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+@needs_mosquitto
+def test_the_certificate_must_be_the_one_of_this_host(certificate: Path) -> None:
+    keys = f"certfile {certificate / 'cert.pem'}\nkeyfile {certificate / 'key.pem'}"
+    with Mosquitto(extra=keys) as broker:
+        config = MqttConfig(host="localhost", port=broker.port, tls=True, ca_file=certificate / "cert.pem")
+        with pytest.raises(SinkError, match=r"certificate is not trusted \(Hostname mismatch"):
+            check_broker(config, site="s")
+
+
+# paho forgets to close its socket when the handshake fails.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+@needs_mosquitto
+def test_a_broker_that_asks_for_our_certificate(certificate: Path, tmp_path: Path) -> None:
+    cert, key = certificate / "cert.pem", certificate / "key.pem"
+    keys = f"certfile {cert}\nkeyfile {key}\ncafile {cert}\nrequire_certificate true\nuse_identity_as_username true"
+    with Mosquitto(extra=keys) as broker:
+        plain = MqttConfig(port=broker.port, tls=True, ca_file=cert)
+        shown = plain.model_copy(update={"cert_file": cert, "key_file": key})
+        assert check_broker(shown, site="s").endswith("connected, MQTT 5, TLS")
+        with pytest.raises(SinkError, match=r"broker 127"):
+            check_broker(plain, site="s")
+        (tmp_path / "locked.pem").write_bytes(
+            subprocess.run(
+                ["openssl", "rsa", "-aes128", "-passout", "pass:hunter2", "-in", key],
+                check=True,
+                capture_output=True,
+                timeout=60,
+            ).stdout
+        )
+        for bad in (tmp_path / "gone.pem", tmp_path / "locked.pem"):
+            with pytest.raises(SinkError, match=r"mqtt\.cert_file .*unencrypted key in mqtt\.key_file"):
+                check_broker(plain.model_copy(update={"cert_file": cert, "key_file": bad}), site="s")
 
 
 # paho forgets to close its socket when the handshake fails.

@@ -1,8 +1,11 @@
+import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mqtt_client import make_message
+from structlog.testing import capture_logs
 
 from vestibule.errors import SinkError
 from vestibule.sinks import JsonlSink
@@ -55,3 +58,81 @@ def test_a_full_disk_is_told_and_closing_does_not_fail() -> None:
     with pytest.raises(SinkError, match=r"/dev/full: No space left on device; free some space"):
         sink.publish(PLAIN)
     sink.close()
+
+
+class TestPatience:
+    """A disk that takes `room` bytes and no more."""
+
+    @pytest.fixture
+    def disk(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[JsonlSink, int], None]:
+        def limit(sink: JsonlSink, room: int) -> None:
+            assert sink._file is not None
+            real = sink._file
+            left = [room]
+
+            class Full:
+                def write(self, data: memoryview) -> int:
+                    if not left[0]:
+                        raise OSError(errno.ENOSPC, "No space left on device")
+                    count = real.write(data[: left[0]])
+                    assert count is not None
+                    left[0] -= count
+                    return count
+
+                def close(self) -> None:
+                    real.close()
+
+            monkeypatch.setattr(sink, "_file", Full() if room < 1_000_000 else real)
+
+        return limit
+
+    def test_lines_wait_in_memory_and_follow_whole(
+        self, tmp_path: Path, disk: Callable[[JsonlSink, int], None]
+    ) -> None:
+        now_s, path = [0.0], tmp_path / "events.jsonl"
+        sink = JsonlSink(path, append=True, patient=True, clock=lambda: now_s[0])
+        sound = sink._file
+        disk(sink, 100)  # part of the first line
+        with capture_logs() as log:
+            for number in range(4):
+                sink.publish(make_message(number))
+            assert path.stat().st_size == 100
+            sink._file = sound
+            now_s[0] = 6.0
+            sink.publish(make_message(4))
+        sink.close()
+        assert [json.loads(line)["payload"]["seq"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3, 4]
+        assert [entry["event"] for entry in log] == [
+            "events file not written; lines are kept in memory until it is",
+            "events file written again",
+        ]
+
+    def test_memory_is_bounded_and_the_torn_line_is_kept(
+        self, tmp_path: Path, disk: Callable[[JsonlSink, int], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("vestibule.sinks.jsonl._WAITING_LINES", 3)
+        now_s, path = [0.0], tmp_path / "events.jsonl"
+        sink = JsonlSink(path, append=True, patient=True, clock=lambda: now_s[0])
+        sound = sink._file
+        disk(sink, 50)
+        for number in range(6):
+            sink.publish(make_message(number))
+        sink._file = sound
+        sink.close()
+        assert [json.loads(line)["payload"]["seq"] for line in path.read_bytes().splitlines()] == [0, 4, 5]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+    def test_a_disk_that_stays_full_raises_nothing_and_is_told_at_the_end(self) -> None:
+        with capture_logs() as log:
+            sink = JsonlSink(Path("/dev/full"), append=True, patient=True)
+            sink.publish(PLAIN)
+            sink.publish(PLAIN)
+            sink.close()
+        assert [(entry["event"], entry.get("lost")) for entry in log] == [
+            ("events file not written; lines are kept in memory until it is", None),
+            ("events file not written", 2),
+        ]
+
+    def test_a_wrong_name_is_still_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(SinkError, match="make the folder"):
+            JsonlSink(tmp_path / "missing" / "events.jsonl", append=True, patient=True)

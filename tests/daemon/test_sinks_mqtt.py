@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import paho.mqtt.publish
 import pytest
 import structlog
 from jsonschema import Draft202012Validator
-from mqtt_client import WAIT_S, listening, make_message, needs_mosquitto, on_topic, wait_until
+from mqtt_client import WAIT_S, listening, make_message, needs_mosquitto, on_topic, wait_saved, wait_until
+from paho.mqtt.enums import MQTTProtocolVersion
 from structlog.testing import LogCapture
 
 from vestibule import mqtt_connection
 from vestibule.broker import Mosquitto
 from vestibule.errors import SinkError
+from vestibule.outbox import Outbox
 from vestibule.payloads import json_schema
 from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink, mqtt
@@ -48,6 +51,13 @@ def open_sink(config: MqttConfig, site: str = "store", **options: object) -> Ite
         sink.close(0.2)
 
 
+def publish_aside(port: int, topic: str, payload: bytes) -> None:
+    """Publish as some other client would."""
+    paho.mqtt.publish.single(
+        topic, payload, qos=1, hostname="127.0.0.1", port=port, protocol=MQTTProtocolVersion.MQTTv5
+    )
+
+
 def retained(port: int, site: str) -> list[bytes]:
     """What a client that comes now is told of the site's availability."""
     with listening(port, f"vestibule/{site}/available") as received:
@@ -68,9 +78,12 @@ def test_another_client_receives_the_alert_as_the_schema_says(broker: Mosquitto)
     assert (alert.qos, alert.retain) == (1, False)
     assert alert.properties is not None
     properties = alert.properties.json()  # type: ignore[no-untyped-call]  # paho leaves it untyped
+    expiry_s = properties.pop("MessageExpiryInterval")
     assert properties == {"ContentType": "application/json", "PayloadFormatIndicator": 1}
+    assert 100 < expiry_s <= 120  # what is left of alert_ttl_s
     Draft202012Validator(json_schema("alert")).validate(json.loads(alert.payload))
-    assert (sink.refused, sink.dropped) == (0, 0)
+    assert sink.refused == 0
+    assert sink.status().outcomes == {"acknowledged": 1}
 
 
 def test_availability_is_retained_online_and_offline(broker: Mosquitto) -> None:
@@ -118,7 +131,7 @@ def test_what_is_published_while_the_broker_is_away_arrives(end: str, tmp_path: 
         sink.wait_connected(WAIT_S)
         sink.publish(make_message(0))
         assert sink.drain(WAIT_S) == 0
-        wait_until((tmp_path / "mosquitto.db").exists, "the broker's sessions on disk")
+        wait_saved(tmp_path, "vestibule/store/#")
         getattr(broker, end)()
         for number in range(1, 200):
             sink.publish(make_message(number))
@@ -161,30 +174,120 @@ def test_a_replay_keeps_the_order_and_leaves_the_daemon_alone(broker: Mosquitto)
         assert on_topic(received, "/available") == [b"online"]
 
 
-def test_a_full_queue_drops_the_newest_and_says_so_once_a_minute(log: LogCapture) -> None:
-    now_s = [0.0]
-    config = MqttConfig(port=1)
-    with open_sink(config, queue_limit=3, clock=lambda: now_s[0]) as sink:
-        for number in range(5):
+def test_what_waits_in_memory_is_told_as_lost(log: LogCapture) -> None:
+    with open_sink(MqttConfig(port=1)) as sink:
+        for number in range(3):
             sink.publish(make_message(number))
-        assert (sink.dropped, sink.drain(0.0)) == (2, 3)
-        now_s[0] = 61.0
-        sink.publish(make_message(5))
-    complaints = [entry["dropped"] for entry in log.entries if entry["event"] == "queue full, event dropped"]
-    assert complaints == [1, 3]
     assert [entry["lost"] for entry in log.entries if "lost" in entry] == [3]
+
+
+def test_what_waits_on_disk_is_for_the_next_start(log: LogCapture, broker: Mosquitto, tmp_path: Path) -> None:
+    with open_sink(MqttConfig(port=1), outbox=Outbox(tmp_path / "outbox"), site="shop-d") as sink:
+        for number in range(3):
+            sink.publish(make_message(number, site="shop-d"))
+    assert [entry["waiting"] for entry in log.entries if "waiting" in entry] == [3]
+    with listening(broker.port, "vestibule/shop-d/alerts") as received:
+        config = MqttConfig(port=broker.port)
+        with open_sink(config, outbox=Outbox(tmp_path / "outbox"), site="shop-d") as sink:
+            assert sink.drain(WAIT_S) == 0
+        wait_until(lambda: len(received) == 3, "what the last run left")
+    assert [json.loads(message.payload)["seq"] for message in received] == [0, 1, 2]
+
+
+def test_health_is_retained_and_changes_with_the_disk(broker: Mosquitto, tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox")
+    with (
+        listening(broker.port, "vestibule/shop-e/health") as received,
+        open_sink(MqttConfig(port=broker.port), outbox=outbox, site="shop-e") as sink,
+    ):
+        wait_until(lambda: len(received) == 1, "the health at the start")
+        outbox._degrade("outbox: the disk is full; free some space")
+        sink.publish(make_message(site="shop-e"))
+        wait_until(lambda: len(received) == 2, "the health of a full disk")
+        outbox._retry_at_s = 0.0
+        sink.publish(make_message(2, site="shop-e"))
+        wait_until(lambda: len(received) == 3, "the health after it")
+    for message in received:
+        Draft202012Validator(json_schema("health")).validate(json.loads(message.payload))
+    assert [json.loads(message.payload)["status"] for message in received] == ["ok", "degraded", "ok"]
+    assert json.loads(received[1].payload)["problems"] == ["outbox: the disk is full; free some space"]
+
+
+@pytest.mark.parametrize(("limit", "window"), [("", 4), ("max_inflight_messages 3", 3)])
+def test_no_more_are_under_way_than_the_window(monkeypatch: pytest.MonkeyPatch, limit: str, window: int) -> None:
+    """A broker that stops acknowledging gets `max_inflight` messages, or what it takes itself, and not one more."""
+    with Mosquitto(extra=limit) as broker, open_sink(MqttConfig(port=broker.port, max_inflight=4)) as sink:
+        sink.wait_connected(WAIT_S)
+        wait_until(lambda: not sink._under_way, "the announcements")
+        sent: list[str] = []
+        publish = sink._connection.client.publish
+
+        def counted(topic: str, *args: object, **options: object) -> object:
+            sent.append(topic)
+            return publish(topic, *args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(sink._connection.client, "publish", counted)
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            for number in range(10):
+                sink.publish(make_message(number))
+            assert len(sent) == window
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        assert sink.drain(WAIT_S) == 0
+        assert len(sent) == 10
+
+
+def test_home_assistant_is_told_once_and_whenever_it_asks(broker: Mosquitto) -> None:
+    config = MqttConfig(port=broker.port, home_assistant=True)
+    with (
+        listening(broker.port, "homeassistant/#") as received,
+        open_sink(config, site="shop-f") as sink,
+    ):
+        wait_until(lambda: len(on_topic(received, "/config")) == 1, "the description")
+        assert received[0].topic == "homeassistant/device/vestibule-shop-f/config"
+        wait_until(lambda: not sink._under_way, "the answer to it, which comes after that to the subscription")
+        publish_aside(broker.port, "homeassistant/status", b"offline")
+        publish_aside(broker.port, "homeassistant/status", b"online")
+        wait_until(lambda: len(on_topic(received, "/config")) == 2, "the description again")
+        payloads = on_topic(received, "/config")
+    assert payloads[0] == payloads[1]
+
+
+def test_home_assistant_is_left_alone_unless_configured(broker: Mosquitto) -> None:
+    with listening(broker.port, "#") as received, open_sink(MqttConfig(port=broker.port), site="shop-g"):
+        wait_until(lambda: bool(on_topic(received, "shop-g/health")), "the last of the announcements")
+    assert not [
+        message.topic for message in received if message.topic.startswith("homeassistant/device/vestibule-shop-g")
+    ]
+
+
+def test_the_session_lasts_while_the_daemon_is_away(broker: Mosquitto) -> None:
+    """Home Assistant starts while the daemon is stopped: it is told when the daemon is back, by the kept session."""
+    config = MqttConfig(port=broker.port, home_assistant=True)
+    with open_sink(config, site="shop-h") as sink:
+        sink.wait_connected(WAIT_S)
+        wait_until(lambda: not sink._under_way, "the announcements, which are answered after the subscription")
+    publish_aside(broker.port, "homeassistant/status", b"online")
+    with (
+        listening(broker.port, "homeassistant/device/vestibule-shop-h/config") as received,
+        open_sink(config, site="shop-h"),
+    ):
+        # The retained one of before, the one of this start, and the answer to the question that was kept.
+        wait_until(lambda: len(received) == 3, "the answer to what was asked meanwhile")
 
 
 def test_lossless_waits_for_room_and_gives_up_with_an_error(broker: Mosquitto) -> None:
     with (
         listening(broker.port, "vestibule/shop-c/alerts") as received,
-        open_sink(MqttConfig(port=broker.port), queue_limit=10, lossless=True) as sink,
+        open_sink(MqttConfig(port=broker.port), outbox=Outbox(max_events=10), lossless=True) as sink,
     ):
         for number in range(300):
             sink.publish(make_message(number, site="shop-c"))
         assert sink.drain(WAIT_S) == 0
         wait_until(lambda: len(on_topic(received, "/alerts")) == 300, "300 alerts")
-    with open_sink(MqttConfig(port=1, connect_timeout_s=0.2), queue_limit=2, lossless=True) as sink:
+    with open_sink(MqttConfig(port=1, connect_timeout_s=0.2), outbox=Outbox(max_events=2), lossless=True) as sink:
         sink.publish(make_message(1))
         sink.publish(make_message(2))
         with pytest.raises(SinkError, match=r"127\.0\.0\.1:1: 2 events wait and none was taken in 0\.2 s"):
@@ -199,12 +302,12 @@ def test_an_event_that_the_access_list_denies_is_noticed(log: LogCapture) -> Non
         for number in range(3):
             sink.publish(make_message(number))
         assert sink.drain(WAIT_S) == 0
-        assert sink.refused == 3
+        assert sink.status().outcomes == {"refused": 3}
         now_s[0] = 60.0
         sink.publish(make_message(3))
         assert sink.drain(WAIT_S) == 0
     complaints = [entry for entry in log.entries if "refused" in entry]
-    assert [entry["refused"] for entry in complaints] == [1, 4]
+    assert [entry["refused"] for entry in complaints] == [1, 5]  # the health is one of them
     assert complaints[0]["reason"] == "Not authorized"
 
 

@@ -2,10 +2,22 @@
 
 import json
 import os
+import time
+from collections import deque
+from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
+from typing import Literal
+
+import structlog
 
 from vestibule.errors import SinkError
 from vestibule.types import Message
+
+_WAITING_LINES = 20_000
+_RETRY_S = 5.0
+
+_log = structlog.get_logger(__name__)
 
 
 class JsonlSink:
@@ -17,44 +29,105 @@ class JsonlSink:
         path: the file; its folder must exist.
         start_s: Unix seconds that `at_s` counts from; 0 leaves Unix seconds.
         append: go on at the end of an existing file (daemon) instead of starting it afresh (replay).
+        patient: outlast a full or failing disk: keep lines in memory, the newest 20,000, say so in the log, and write
+            them when there is room again (daemon) instead of raising (replay).
+        clock: seconds that only grow; spaces the tries.
 
     Raises:
         SinkError: the file cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, *, start_s: float = 0.0, append: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start_s: float = 0.0,
+        append: bool = False,
+        patient: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = path
         self._start_s = start_s
+        self._mode: Literal["ab", "wb"] = "ab" if append else "wb"
+        self._patient = patient
+        self._clock = clock
+        self._file: FileIO | None = None
+        self._closed = self._failing = False
+        self._waiting: deque[memoryview] = deque()
+        self._retry_at_s, self._lost = 0.0, 0
         try:
-            torn = append and _ends_mid_line(path)
-            # Unbuffered: no half-written line waits in this process, and closing cannot fail on a full disk.
-            self._file = path.open("ab" if append else "wb", buffering=0)
+            self._flush()
         except OSError as error:
-            raise self._explain(error) from error
-        if torn:
-            self._write(b"\n")
+            self._fail(error, starting=True)
 
     def publish(self, message: Message) -> None:
         """Write one line.
 
         Raises:
-            SinkError: the line cannot be written, for example because the disk is full.
+            SinkError: the line cannot be written, for example because the disk is full; never if `patient`.
         """
         topic = json.dumps(message.topic, ensure_ascii=False).encode()
         at_s = json.dumps(round(message.at_s - self._start_s, 3)).encode()
         self._write(b'{"topic":' + topic + b',"at_s":' + at_s + b',"payload":' + message.payload + b"}\n")
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
-        self._file.close()
+        """Write what waits, if the disk takes it, and close the file; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._waiting and self._patient:
+            try:
+                self._flush()
+            except OSError:
+                _log.error("events file not written", file=str(self._path), lost=len(self._waiting))
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+        self._waiting.append(memoryview(data))
+        if self._failing and self._clock() < self._retry_at_s:
+            self._forget_oldest()
+            return
         try:
-            while view:
-                view = view[self._file.write(view) :]
+            self._flush()
         except OSError as error:
-            raise self._explain(error) from error
+            self._fail(error)
+        else:
+            if self._failing:
+                _log.info("events file written again", file=str(self._path), lost=self._lost)
+            self._failing, self._lost = False, 0
+
+    def _flush(self) -> None:
+        """Open the file if it is not yet; write what waits. A line taken in part goes on where it stopped."""
+        if self._file is None:
+            torn = self._mode == "ab" and _ends_mid_line(self._path)
+            # Unbuffered: no half-written line waits in this process, and closing cannot fail on a full disk.
+            self._file = self._path.open(self._mode, buffering=0)
+            if torn:
+                self._waiting.appendleft(memoryview(b"\n"))
+        while self._waiting:
+            line = self._waiting[0]
+            line = line[self._file.write(line) :]
+            if line:
+                self._waiting[0] = line
+            else:
+                self._waiting.popleft()
+
+    def _fail(self, error: OSError, *, starting: bool = False) -> None:
+        told = self._explain(error)
+        misnamed = isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError))
+        if not self._patient or (starting and misnamed):
+            raise told from error
+        if not self._failing:
+            _log.error("events file not written; lines are kept in memory until it is", problem=str(told))
+        self._failing, self._retry_at_s = True, self._clock() + _RETRY_S
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Keep memory bounded; never the first line, which may be half written."""
+        if len(self._waiting) > _WAITING_LINES:
+            del self._waiting[1]
+            self._lost += 1
 
     def _explain(self, error: OSError) -> SinkError:
         match error:

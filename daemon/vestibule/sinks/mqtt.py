@@ -1,24 +1,26 @@
-"""Events to an MQTT 5 broker: QoS 1, acknowledgements counted and their reason codes looked at."""
+"""Events to an MQTT 5 broker: QoS 1, out of an outbox that keeps each until the broker has acknowledged it."""
 
 import time
 from collections import deque
 from collections.abc import Callable
-from threading import Condition
 from typing import Literal
 
 import structlog
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, Will, address
-from vestibule.payloads import available_topic
+from vestibule.outbox import Outbox, OutboxStatus
+from vestibule.payloads import alerts_topic, available_topic, health, health_topic
 from vestibule.sections import MqttConfig
+from vestibule.sinks.home_assistant import discovery, status_topic
 from vestibule.types import Message
 
 _COMPLAIN_EVERY_S = 60.0
+_SESSION_EXPIRY_S = 86_400
 
 _log = structlog.get_logger(__name__)
 
@@ -26,22 +28,22 @@ _log = structlog.get_logger(__name__)
 class MqttSink:
     """Publishes every message at QoS 1; connects in the background and reconnects by itself.
 
-    While the broker is away, messages wait in memory, `queue_limit` at most; what waits is lost with the process.
-    They arrive in order, and after a broken connection some may arrive twice (same `event_id`).
-    `publish`, `drain` and `close` belong to one thread.
+    Messages arrive in order. After a broken connection, or when the process was killed, some may arrive twice, with the
+    same `event_id`. `publish`, `drain` and `close` belong to one thread.
 
     Args:
         config: the broker.
         site: the store's id, part of the topics.
+        outbox: where events wait for the broker; in memory if absent. Closed with the sink.
         announce: keep `<prefix>/<site>/available` (retained) at `online`, and at `offline` once this sink is closed
-            or killed; off for a replay, which must not speak for the daemon.
+            or killed, tell the health, and let Home Assistant know if configured; off for a replay, which must not
+            speak for the daemon.
         client_id: `mqtt.client_id` or `vestibule-<site>` if absent.
-        queue_limit: how many messages may await the broker's acknowledgement.
-        lossless: wait when so many do (replay) instead of dropping the newest (live).
+        lossless: wait when the outbox is full (replay) instead of dropping its oldest event (live).
         clock: seconds that only grow; spaces complaints in the log.
 
     Raises:
-        SinkError: the certificate authority's file cannot be used.
+        SinkError: the certificate authority's file or our own certificate cannot be used.
         ConfigError: the password file cannot be read.
     """
 
@@ -50,34 +52,36 @@ class MqttSink:
         config: MqttConfig,
         *,
         site: str,
+        outbox: Outbox | None = None,
         announce: bool = True,
         client_id: str | None = None,
-        queue_limit: int = 10_000,
         lossless: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config = config
+        self._config, self._site = config, site
+        self._alerts = alerts_topic(config.prefix, site)
         self._available = available_topic(config.prefix, site)
-        self._queue_limit = queue_limit
+        self._outbox = outbox or Outbox(max_events=config.outbox_max_events)
         self._lossless = lossless
         self._clock = clock
         self._next_complaint_s: dict[str, float] = {}
-        # Every event the broker has not answered for, oldest first. Its own queue, because paho's may overtake: what is
-        # published while a connection is being made goes out before what has waited longer.
-        self._waiting: deque[Message] = deque()
-        self._answered = Condition()
         self._announce = announce
-        self._announcements: set[int] = set()
         self._kept: dict[str, bytes] = {}  # retained, by topic
+        self._told_problem: str | None = None
+        self._states: deque[tuple[str, bytes]] = deque()  # retained, to be sent
+        self._under_way: deque[bool] = deque()  # what the broker has not answered for, in order: is it an event?
         self.refused = 0
-        self.dropped = 0
         self._connection = MqttConnection(
             config,
             client_id=client_id or config.client_id or f"vestibule-{site}",
+            session_expiry_s=_SESSION_EXPIRY_S if announce else 0,
             on_connected=self._handle_connected,
             will=Will(topic=self._available, payload=b"offline") if announce else None,
         )
         self._connection.client.on_publish = self._handle_puback
+        self._connection.client.on_message = self._handle_message
+        # Our window is the narrower one, so that nothing waits, and grows old, inside paho.
+        self._connection.client.max_inflight_messages_set(config.max_inflight)
         self._connection.start()
 
     def wait_connected(self, timeout_s: float) -> None:
@@ -89,69 +93,113 @@ class MqttSink:
         self._connection.wait_connected(timeout_s)
 
     def publish(self, message: Message) -> None:
-        """Hand a message to the network thread; it is sent now, or when the broker is back.
+        """Put a message into the outbox; it is sent now, or when the broker is back.
 
         Raises:
-            SinkError: `lossless`, and the broker takes nothing for so long that the queue stays full.
+            SinkError: `lossless`, and the broker takes nothing for so long that the outbox stays full.
         """
-        if len(self._waiting) >= self._queue_limit:
-            if not self._lossless:
-                self.dropped += 1
-                self._complain("queue full, event dropped", topic=message.topic, dropped=self.dropped)
-                return
-            self._wait_for_room()
-        with self._connection.turn:
-            self._waiting.append(message)
-            if self._connection.connected:
-                self._send(message)
+        if self._lossless and not self._outbox.wait_room(self._config.connect_timeout_s):
+            raise SinkError(
+                f"broker {address(self._config)}: {self._outbox.waiting} events wait and none was taken in "
+                f"{self._config.connect_timeout_s:g} s; is it still running?"
+            )
+        self._outbox.add(message, ttl_s=self._config.alert_ttl_s if message.topic == self._alerts else None)
+        self._send_due()
+
+    def status(self) -> OutboxStatus:
+        """Return how delivery stands now; safe to call from any thread."""
+        return self._outbox.status()
 
     def drain(self, timeout_s: float) -> int:
         """Wait until the broker has answered for every message; return how many it has not."""
-        with self._answered:
-            self._answered.wait_for(lambda: not self._waiting, timeout_s)
-            return len(self._waiting)
+        return self._outbox.wait_empty(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Drain, go offline and disconnect; logs how many messages were lost."""
-        if lost := self.drain(timeout_s):
-            _log.error("events not acknowledged by the broker", broker=address(self._config), lost=lost)
+        """Drain, go offline and disconnect; logs how many messages wait for the next start, or are lost."""
+        status = self._outbox.status()
+        safe = status.on_disk and status.problem is None
+        # Without a broker there is nothing to wait for, unless what is not delivered now is lost.
+        left = self.drain(0.0 if safe and not self._connection.connected else timeout_s)
         self._connection.close()
-        self._connection.client.on_publish = None
+        self._connection.client.on_publish = self._connection.client.on_message = None
+        if lost := self._outbox.close():
+            _log.error("events not acknowledged by the broker", broker=address(self._config), lost=lost)
+        elif left:
+            _log.info("events wait for the next start", broker=address(self._config), waiting=left)
 
-    def _send(self, message: Message) -> None:
-        self._connection.client.publish(message.topic, message.payload, qos=1, properties=_json_properties())
+    def _send_due(self) -> None:
+        """Send what the window has room for.
 
-    def _wait_for_room(self) -> None:
-        timeout_s = self._config.connect_timeout_s
-        with self._answered:
-            room = self._answered.wait_for(lambda: len(self._waiting) < self._queue_limit, timeout_s)
-        if not room:
-            raise SinkError(
-                f"broker {address(self._config)}: {len(self._waiting)} events wait and none was taken in "
-                f"{timeout_s:g} s; is it still running?"
-            )
+        Two threads come here: the one that publishes, and paho's, which holds a lock of its own and so must not wait
+        for ours. Who finds the other at work leaves it the rest: the other looks again after letting go.
+        """
+        while self._has_due() and self._connection.turn.acquire(blocking=False):
+            try:
+                self._send_all_due()
+            finally:
+                self._connection.turn.release()
+
+    def _has_due(self) -> bool:
+        window = min(self._config.max_inflight, self._connection.receive_maximum)
+        something = self._states or self._outbox.offerable or self._health_changed()
+        return bool(self._connection.connected and len(self._under_way) < window and something)
+
+    def _send_all_due(self) -> None:
+        client = self._connection.client
+        while self._has_due():
+            if self._health_changed():
+                self._queue_health()
+            if self._states:
+                topic, payload = self._states.popleft()
+                self._under_way.append(False)
+                client.publish(topic, payload, qos=1, retain=True)
+            elif (entry := self._outbox.offer()) is not None:
+                self._under_way.append(True)
+                properties = _json_properties(self._outbox.left_s(entry))
+                client.publish(entry.message.topic, entry.message.payload, qos=1, properties=properties)
+
+    def _health_changed(self) -> bool:
+        return self._announce and self._outbox.problem != self._told_problem
+
+    def _queue_health(self) -> None:
+        problem = self._told_problem = self._outbox.problem
+        problems = () if problem is None else (problem,)
+        self._states.append((health_topic(self._config.prefix, self._site), health(self._site, problems)))
 
     def _handle_connected(self) -> None:
         client = self._connection.client
-        # What was under way when the last connection broke is in `_waiting` too and goes out again from there.
+        # What was under way when the last connection broke goes out again from the outbox, in its order, under new
+        # packet identifiers: at QoS 1 the broker remembers nothing by the old ones.
         client.drop_out_messages()
-        self._announcements.clear()
+        self._under_way.clear()
+        self._states.clear()
+        self._outbox.recall()
         if self._announce:
-            self._announcements.add(client.publish(self._available, b"online", qos=1, retain=True).mid)
-        for topic, payload in self._kept.items():
-            self._announcements.add(client.publish(topic, payload, qos=1, retain=True).mid)
-        for message in self._waiting:
-            self._send(message)
+            self._states.append((self._available, b"online"))
+            self._queue_health()
+            self._queue_discovery()
+            if self._config.home_assistant:
+                client.subscribe(status_topic(self._config.home_assistant_prefix), qos=1)
+        self._states.extend(self._kept.items())
+        self._send_all_due()
+
+    def _queue_discovery(self) -> None:
+        config = self._config
+        if config.home_assistant:
+            self._states.append(
+                discovery(site=self._site, prefix=config.prefix, discovery_prefix=config.home_assistant_prefix)
+            )
+
+    def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.topic == status_topic(self._config.home_assistant_prefix) and message.payload == b"online":
+            self._queue_discovery()
+            self._send_due()
 
     def _handle_puback(
-        self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None
+        self, _client: Client, _data: object, _mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
-        if mid in self._announcements:
-            self._announcements.discard(mid)
-        else:
-            with self._answered:
-                self._waiting.popleft()  # the broker answers in the order of arrival (MQTT 5, section 4.6)
-                self._answered.notify_all()
+        if self._under_way.popleft():  # the broker answers in the order of arrival (MQTT 5, section 4.6)
+            self._outbox.settle("refused" if reason.is_failure else "acknowledged")
         if reason.is_failure:
             self.refused += 1
             self._complain(
@@ -160,6 +208,7 @@ class MqttSink:
                 user=self._config.username,
                 refused=self.refused,
             )
+        self._send_due()
 
     def _complain(self, event: str, **values: object) -> None:
         now_s = self._clock()
@@ -176,11 +225,9 @@ class MqttSink:
 
     def tell(self, message: Message) -> None:
         """Have the broker retain a message in place of the topic's last; sent again on every connect."""
-        with self._connection.turn:
-            self._kept[message.topic] = message.payload
-            if self._connection.connected:
-                client = self._connection.client
-                self._announcements.add(client.publish(message.topic, message.payload, qos=1, retain=True).mid)
+        self._kept[message.topic] = message.payload
+        self._states.append((message.topic, message.payload))
+        self._send_due()
 
 
 def check_broker(config: MqttConfig, *, site: str, timeout_s: float | None = None) -> str:
@@ -200,8 +247,10 @@ def check_broker(config: MqttConfig, *, site: str, timeout_s: float | None = Non
     return f"broker {address(config)}: connected, MQTT 5{', TLS' if config.tls else ''}"
 
 
-def _json_properties() -> Properties:
+def _json_properties(expiry_s: int | None) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     properties.ContentType = "application/json"
     properties.PayloadFormatIndicator = 1  # UTF-8
+    if expiry_s is not None:
+        properties.MessageExpiryInterval = expiry_s  # the broker keeps it no longer for a subscriber who is away
     return properties

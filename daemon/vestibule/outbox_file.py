@@ -1,0 +1,214 @@
+"""What waits for the broker, on disk: a SQLite file that survives the process, the machine and its own damage.
+
+Commits of new events use `synchronous=FULL`: in WAL mode SQLite then syncs the log at every commit, so that an event
+whose `write` returned is there after a power cut. `NORMAL` would keep the file sound and lose the last commits. That an
+event is settled is committed with `NORMAL`: should a power cut undo it, the event is sent once more under the same
+`event_id`, which subscribers drop (https://www.sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vestibule.errors import SinkError
+from vestibule.types import Message
+
+Outcome = Literal["acknowledged", "expired", "refused", "dropped"]
+"""acknowledged: the broker has it; expired: no news any more; refused: by the broker; dropped: there was no room."""
+
+_VERSION = 1
+_KEPT_RECORDS = 1000
+_CHECKPOINT_PAGES = 256  # of 4 KiB: the log beside the file stays near 1 MiB
+_BUSY_S = 1.0
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY,           -- in the order of arrival
+    topic TEXT NOT NULL,
+    at_s REAL NOT NULL,
+    payload BLOB NOT NULL,
+    ttl_s REAL,                       -- NULL: never expires
+    added_at_s REAL NOT NULL,         -- Unix seconds
+    boot_id TEXT NOT NULL,
+    boot_s REAL NOT NULL,             -- seconds since that boot, which no change of the clock moves
+    state TEXT NOT NULL DEFAULT 'waiting'
+) STRICT
+"""
+_INSERT = """
+INSERT INTO events (topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class OutboxUnavailableError(Exception):
+    """The file cannot be read or written now; it may be later."""
+
+
+class OutboxDamagedError(Exception):
+    """The file was damaged and has been set aside; the next call starts a new one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One event that waits.
+
+    Attributes:
+        message: the event.
+        ttl_s: after this it is no news; None never.
+        added_at_s: Unix seconds.
+        boot_id: the boot during which it was added.
+        boot_s: seconds since that boot.
+        row: its id in the file; None while it is in memory only.
+    """
+
+    message: Message
+    ttl_s: float | None
+    added_at_s: float
+    boot_id: str
+    boot_s: float
+    row: int | None = None
+
+
+class OutboxFile:
+    """The file; opened by `load` or the first `write`, and again after a failure. Belongs to one thread at a time.
+
+    Args:
+        path: the file; SQLite keeps `-wal` beside it.
+        stamp: names a file that is set aside, for example by the time.
+    """
+
+    def __init__(self, path: Path, stamp: str) -> None:
+        self.path = path
+        self._stamp = stamp
+        self._db: sqlite3.Connection | None = None
+
+    def load(self) -> tuple[Entry, ...]:
+        """Open, verify, and return what waits, oldest first.
+
+        Raises:
+            SinkError: another process uses it, or a newer version wrote it.
+            OutboxUnavailableError: it cannot be opened.
+            OutboxDamagedError: it was damaged; set aside.
+        """
+        with self._explained():
+            db = self._open()
+            if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                self._set_aside(str(found))
+            rows = db.execute(
+                "SELECT id, topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s "
+                "FROM events WHERE state = 'waiting' ORDER BY id"
+            )
+            return tuple(
+                Entry(
+                    message=Message(topic=topic, at_s=at_s, payload=payload),
+                    ttl_s=ttl_s,
+                    added_at_s=added_at_s,
+                    boot_id=boot_id,
+                    boot_s=boot_s,
+                    row=row,
+                )
+                for row, topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s in rows
+            )
+
+    def write(self, new: Sequence[Entry], settled: Mapping[int, Outcome]) -> None:
+        """Commit new entries, which get their `row`, and the outcomes of earlier ones, by row.
+
+        Raises:
+            SinkError: it had to be opened again, and another process uses it by now.
+            OutboxUnavailableError: nothing was written.
+            OutboxDamagedError: the file was damaged; set aside with all it held.
+        """
+        with self._explained():
+            db = self._open()
+            db.execute(f"PRAGMA synchronous = {'FULL' if new else 'NORMAL'}")
+            rows: list[int | None] = []
+            with db:
+                self._settle(db, settled)
+                for entry in new:
+                    message = entry.message
+                    times = (entry.ttl_s, entry.added_at_s, entry.boot_id, entry.boot_s)
+                    cursor = db.execute(_INSERT, (message.topic, message.at_s, message.payload, *times))
+                    rows.append(cursor.lastrowid)
+        for entry, row in zip(new, rows, strict=True):
+            entry.row = row
+
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
+        db, self._db = self._db, None
+        if db is not None:
+            with suppress(sqlite3.Error):  # tidying the log may fail on a full disk; what is committed stays committed
+                db.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            # Calls come from the thread that decides and from the network's, never two at once.
+            self._db = db = sqlite3.connect(self.path, timeout=_BUSY_S, check_same_thread=False)
+            # One process only: a second daemon with this file is told so, and no shared memory file is needed.
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                self.close()
+                raise SinkError(
+                    f"outbox {self.path}: written by a newer version of Vestibule (layout {version}, known is "
+                    f"{_VERSION}); name another mqtt.outbox_file or install that version"
+                )
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            with db:
+                db.execute(_SCHEMA)
+                db.execute("CREATE INDEX IF NOT EXISTS by_state ON events (state, id)")
+                if version < _VERSION:
+                    db.execute(f"PRAGMA user_version = {_VERSION}")
+        return self._db
+
+    def _settle(self, db: sqlite3.Connection, settled: Mapping[int, Outcome]) -> None:
+        """Forget what arrived or was dropped; keep the newest of the others as a record for the administrator."""
+        gone = [(row,) for row, outcome in settled.items() if outcome in {"acknowledged", "dropped"}]
+        kept = [(outcome, row) for row, outcome in settled.items() if outcome in {"expired", "refused"}]
+        db.executemany("DELETE FROM events WHERE id = ?", gone)
+        if kept:
+            db.executemany("UPDATE events SET state = ? WHERE id = ?", kept)
+            db.execute(
+                "DELETE FROM events WHERE state <> 'waiting' AND id NOT IN "
+                "(SELECT id FROM events WHERE state <> 'waiting' ORDER BY id DESC LIMIT ?)",
+                (_KEPT_RECORDS,),
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            # The last byte is the primary code (https://www.sqlite.org/rescode.html).
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in _DAMAGE:
+                self._set_aside(str(error))
+            self.close()
+            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise SinkError(
+                    f"outbox {self.path}: another process uses it; give each daemon an mqtt.outbox_file of its own"
+                ) from error
+            raise OutboxUnavailableError(f"outbox {self.path}: {error}; {_remedy(code)}") from error
+
+    def _set_aside(self, problem: str) -> None:
+        """Rename the file and its log, never over an earlier one, and say so by raising."""
+        self.close()
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{self._stamp}-{number}")).exists():
+            number += 1
+        try:
+            for ending in ("", "-wal"):
+                source = self.path.with_name(self.path.name + ending)
+                if source.exists():
+                    source.rename(aside.with_name(aside.name + ending))
+        except OSError as error:
+            raise OutboxUnavailableError(f"outbox {self.path}: {problem}; cannot be set aside ({error})") from error
+        raise OutboxDamagedError(f"outbox {self.path}: {problem}; set aside as {aside.name}")
+
+
+def _remedy(code: int) -> str:
+    if code == sqlite3.SQLITE_FULL:
+        return "free some space"
+    return "is the disk mounted, writable and sound, and the folder this user's?"
