@@ -160,6 +160,19 @@ def load_manifest(folder: Path) -> GarmentManifest | DetectorManifest:
         raise ArtifactError(f"{path}: {where}: {first['msg']}; see docs/models.md for the manifest") from error
 
 
+def model_folder(name: str) -> Path:
+    """Return the folder that a command's user means: a path, or the name of a shipped model.
+
+    Raises:
+        ArtifactError: neither is there.
+    """
+    for folder in (Path(name), ZOO / name):
+        if (folder / MANIFEST).is_file():
+            return folder
+    shipped = sorted(path.parent.name for path in ZOO.glob(f"*/{MANIFEST}"))
+    raise ArtifactError(f"model {name}: no folder with a {MANIFEST}, nor a shipped model; shipped are {shipped}")
+
+
 def model_path(folder: Path, manifest: GarmentManifest | DetectorManifest, suffix: str) -> Path:
     """Return the manifest's file that ends in `suffix`, after checking its hash.
 

@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-SUBJECTS = ("garments", "persons")
+SUBJECTS = ("garments", "persons", "formats")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,155 @@
+"""Train the last layers of a garment classifier on features that its first layers, left alone, computed once.
+
+Import it only where a network is trained: it imports Keras.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from vestibule_models.artifact import InputSpec
+from vestibule_models.augment import chance, change_light, film, jitter_box
+from vestibule_models.dataset import Example
+from vestibule_models.fitting import masked_loss
+from vestibule_models.labels import LABELS
+from vestibule_models.letterbox import letterbox
+from vestibule_models.pictures import read_picture
+
+Floats = NDArray[np.float32]
+
+TAIL_LAYERS = 8
+"""Layers with weights that learn: in EfficientNet-Lite0 the last two blocks, the last convolution and the head."""
+RATE, WEIGHT_DECAY, BATCH = 1e-4, 0.02, 16
+"""A third of the rate that the shipped network was trained with: it shall be corrected, not replaced."""
+PATIENCE = 5
+"""Epochs without a lower validation loss after which the training ends."""
+MAX_VIEWS = 6
+"""Changed views of each photo, besides the photo as it is; fewer where there are many photos."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Photos as the tail sees them.
+
+    Attributes:
+        features: float16 (views, N, ...): the first view is the photo as it is.
+        targets: float32 (N, 15).
+        known: float32 (N, 15), 0 where a target counts neither way.
+    """
+
+    features: NDArray[np.float16]
+    targets: Floats
+    known: Floats
+
+    def take(self, rows: NDArray[np.int64]) -> "Part":
+        """Return some of the photos."""
+        return Part(features=self.features[:, rows], targets=self.targets[rows], known=self.known[rows])
+
+
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return the first layers, crops to features, and the last, features to probabilities; they share its weights.
+
+    The cut is the last place that everything between crops and probabilities flows through, with at least
+    `TAIL_LAYERS` layers with weights behind it.
+    """
+    probs = next(tensor for tensor in model.outputs if tensor.shape[-1] == len(LABELS))
+    whole = keras.Model(model.input, probs)
+    steps = list(whole.operations)  # from the input on
+    made_by = {id(tensor): number for number, step in enumerate(steps) for tensor in _tensors(step.output)}
+    needs = [[made_by[id(tensor)] for tensor in _tensors(step.input)] for step in steps]
+    weighted, earliest = 0, len(steps)
+    for number in range(len(steps) - 1, 0, -1):
+        weighted += bool(getattr(steps[number], "weights", None))
+        earliest = min(earliest, *needs[number])
+        if weighted >= TAIL_LAYERS and earliest == number - 1:
+            cut = steps[number - 1].output
+            return keras.Model(model.input, cut), keras.Model(cut, probs)
+    raise ValueError(f"{model.name} has no place to be cut before its last {TAIL_LAYERS} layers with weights")
+
+
+def read_part(body: keras.Model, spec: InputSpec, examples: Sequence[Example], *, views: int, seed: int) -> Part:
+    """Compute the features of each photo as it is and of `views` changed views of it."""
+    rng = np.random.default_rng(seed)
+    pictures = [read_picture(example.path) for example in examples]
+    rounds = [_features(body, [letterbox(picture, spec)[0] for picture in pictures])]
+    rounds += [_features(body, [_view(picture, spec, rng) for picture in pictures]) for _ in range(views)]
+    return Part(
+        features=np.stack(rounds),
+        targets=np.stack([example.targets for example in examples]),
+        known=np.stack([example.known for example in examples]),
+    )
+
+
+def fit(
+    tail: keras.Model, train: Part, val: Part, *, epochs: int, seed: int, report: Callable[[int, float], None]
+) -> tuple[int, list[float]]:
+    """Train the tail in place, ending with the weights of the epoch whose validation loss was lowest.
+
+    Args:
+        tail: features to probabilities, see `split`.
+        train: learned from, a view of each photo drawn an epoch.
+        val: judges each epoch by the photos as they are.
+        epochs: at most; `PATIENCE` epochs without gain end the training.
+        seed: of all chances.
+        report: told the number of each epoch and its validation loss; 0 is before training.
+
+    Returns:
+        The best epoch, 0 if none was better than the tail as it came, and all losses.
+    """
+    rng = np.random.default_rng(seed)
+    keras.utils.set_random_seed(seed)  # dropout
+    tail.compile(
+        optimizer=keras.optimizers.AdamW(RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=5.0), loss=_packed_loss
+    )
+    losses, best, kept = [loss(tail, val)], 0, tail.get_weights()
+    report(0, losses[0])
+    for epoch in range(1, epochs + 1):
+        order = rng.permutation(len(train.targets))
+        drawn = rng.integers(0, len(train.features), len(order))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            packed = np.concatenate([train.targets[rows], train.known[rows]], axis=1)
+            tail.train_on_batch(train.features[drawn[rows], rows].astype(np.float32), packed)
+        losses.append(loss(tail, val))
+        report(epoch, losses[-1])
+        if losses[-1] < losses[best]:
+            best, kept = epoch, tail.get_weights()
+        elif epoch - best >= PATIENCE:
+            break
+    tail.set_weights(kept)
+    return best, losses
+
+
+def answer(tail: keras.Model, part: Part) -> Floats:
+    """Return the probabilities of the photos as they are, float32 (N, 15)."""
+    return np.asarray(tail.predict(part.features[0].astype(np.float32), batch_size=64, verbose=0), np.float32)
+
+
+def loss(tail: keras.Model, part: Part) -> float:
+    """Return the binary cross-entropy per known label of the photos as they are."""
+    return float(np.asarray(masked_loss(part.targets, answer(tail, part), part.known)))
+
+
+def _features(body: keras.Model, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:
+    return np.asarray(body.predict(np.stack(crops), batch_size=32, verbose=0), np.float16)
+
+
+def _view(picture: NDArray[np.uint8], spec: InputSpec, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the photo as the same camera might have seen it: another box, side, light, distance."""
+    picture = jitter_box(picture, rng)
+    if chance(rng, 0.5):
+        picture = np.ascontiguousarray(picture[:, ::-1])
+    return letterbox(film(change_light(picture, rng), rng), spec)[0]
+
+
+def _tensors(found: keras.KerasTensor | list[keras.KerasTensor]) -> list[keras.KerasTensor]:
+    return list(keras.tree.flatten(found))
+
+
+def _packed_loss(packed: keras.KerasTensor, probs: keras.KerasTensor) -> keras.KerasTensor:
+    """Return `masked_loss` where Keras hands over targets and known side by side, (B, 30)."""
+    targets, known = keras.ops.split(packed, 2, axis=1)
+    return masked_loss(targets, probs, known)
