@@ -1,4 +1,4 @@
-"""`vestibule-models COMMAND`: train, evaluate, export and fetch networks, render footage."""
+"""`vestibule-models COMMAND`: train, evaluate, export, install and fetch networks, label photos, render footage."""
 
 import argparse
 import importlib
@@ -8,8 +8,11 @@ from vestibule_models.artifact import ArtifactError
 
 COMMANDS = {
     "train": "train a network on a folder of photos",
+    "finetune": "go on training a shipped network on a store's own photos",
     "evaluate": "measure a network on a test split or on labelled frames",
-    "export": "write a trained network as a model folder: .tflite, .keras, manifest",
+    "export": "write a trained network as a model folder, or a model folder in another format",
+    "install": "put a model folder into a running store's folder, checked",
+    "label": "correct a network's answers on a store's own photos, in the browser",
     "predict": "print the ranked garments of photos",
     "render": "render people who walk through a shop (needs Blender)",
     "fetch": "download a public model with a pinned hash",
