@@ -86,7 +86,8 @@ def advice(folder: Path, manifest: GarmentManifest | DetectorManifest) -> str:
         f"    [{section}]",
         f'    model = "{folder}"',
         "",
-        "then try it with `vestibule check --config vestibule.toml` and restart the daemon: it reads models at its start.",
+        "then try it with `vestibule check --config vestibule.toml`,",
+        "and restart the daemon: it loads models when it starts.",
     ]
     if isinstance(manifest, GarmentManifest) and not any(name.endswith(".keras") for name in manifest.files):
         lines.append('It has no .keras file: set runtime = "litert" too where a GPU would be used.')
