@@ -18,7 +18,7 @@ EMBEDDING = 16
 
 
 def build(seed: int = 1) -> "keras.Model":
-    """Two residual blocks and a head, ten layers with weights, random."""
+    """A stem, five residual blocks, a head and a projection, random."""
     import keras  # noqa: PLC0415 - only where TensorFlow is installed
 
     keras.utils.set_random_seed(seed)
@@ -26,7 +26,7 @@ def build(seed: int = 1) -> "keras.Model":
     crops = keras.Input((SPEC.height, SPEC.width, 3), dtype="uint8", name="crops")
     x = layers.Rescaling(1 / 128, -127 / 128)(crops)
     x = layers.Conv2D(8, 4, 4, name="stem")(x)
-    for block in range(4):
+    for block in range(5):
         inner = layers.ReLU(6.0)(layers.Conv2D(16, 1, name=f"expand{block}")(x))
         x = layers.Add(name=f"add{block}")([x, layers.Conv2D(8, 3, padding="same", name=f"project{block}")(inner)])
     pooled = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])

@@ -3,7 +3,7 @@
 import argparse
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
@@ -20,7 +20,7 @@ from vestibule_models.artifact import (
     model_path,
     save_manifest,
 )
-from vestibule_models.formats_compare import Crops, Difference, answers_of, batches, difference, exceeded
+from vestibule_models.formats_compare import Crops, Difference, answers_of, batches, difference, exceeded, join
 from vestibule_models.letterbox import letterbox
 from vestibule_models.litert_runner import Answers, LiteRTRunner
 from vestibule_models.picture_files import find_pictures
@@ -140,8 +140,9 @@ def write(  # noqa: PLR0917 - what is converted, how, where to and on which pict
     new = {"version": f"{manifest.version}+{wanted}", "files": described(folder), "provenance": provenance}
     changed = manifest.model_copy(update=new)
     save_manifest(folder, changed)
-    expected = answers_of([model(part, training=False) for part in batches(checking)], manifest)
-    found = difference(expected, answers(folder, changed, wanted, checking))
+    run_variant = runner_of(folder, manifest, wanted)
+    parts = [(answers_of(model(part, training=False), manifest), run_variant(part)) for part in batches(checking)]
+    found = difference(join([keras for keras, _ in parts]), join([variant for _, variant in parts]))
     measured = {f"difference_{name}": round(value, 6) for name, value in asdict(found).items()}
     save_manifest(folder, changed.model_copy(update={"provenance": {**provenance, **measured}}))
     return found
@@ -217,26 +218,23 @@ def to_onnx(model: "keras.Model", path: Path, signature: Sequence[Any]) -> None:
         model.export(path, format="onnx", input_signature=signature, verbose=False)
 
 
-def answers(folder: Path, manifest: GarmentManifest, wanted: Format, crops: Crops) -> Answers:
-    """Run what was written on crops uint8 (N, height, width, 3)."""
+def runner_of(
+    folder: Path, manifest: GarmentManifest, wanted: Format, *, threads: int = 1
+) -> Callable[[Crops], Answers]:
+    """Return what runs a written variant on a batch of crops uint8 (B, height, width, 3); `threads` are LiteRT's."""
     match wanted:
         case "float32" | "float16" | "int8":
-            runner = LiteRTRunner(folder)
-            parts = [runner.run(part) for part in batches(crops)]
-            return Answers(
-                probs=np.concatenate([part.probs for part in parts]),
-                embeddings=np.concatenate([part.embeddings for part in parts]),
-            )
+            return LiteRTRunner(folder, threads=threads).run
         case "savedmodel":
             import tensorflow as tf  # noqa: PLC0415 - see load_keras
 
-            loaded = tf.saved_model.load(folder / "saved_model")  # its functions die with it
-            return answers_of([loaded.serve(tf.constant(part)) for part in batches(crops)], manifest)
+            loaded = tf.saved_model.load(folder / "saved_model")
+            return lambda crops: answers_of(loaded.serve(tf.constant(crops)), manifest)
         case "onnx":
             import onnxruntime  # noqa: PLC0415 - optional
 
             session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
             name = session.get_inputs()[0].name
-            return answers_of([session.run(None, {name: part}) for part in batches(crops)], manifest)
+            return lambda crops: answers_of(session.run(None, {name: crops}), manifest)
         case _:
             assert_never(wanted)

@@ -29,7 +29,7 @@ from vestibule_models.staging import new_folder
 if TYPE_CHECKING:
     import keras
 
-MIN_TRAIN, MIN_VAL = 20, 5
+MIN_TRAIN, MIN_VAL = 20, 10
 """Photos of the two splits, below which nothing is learnt or judged."""
 MAX_DRIFT = 0.1
 """Share of the same-person distance by which the embedding may move on the mean before it is warned of."""
@@ -64,8 +64,8 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         seed: of all chances.
 
     Raises:
-        ArtifactError: the parent is no garment classifier, there are too few photos, or no epoch was better than
-            the parent on the validation photos.
+        ArtifactError: the parent is no garment classifier, there are too few photos, or no epoch was better
+            beyond chance than the parent on the validation photos.
     """
     manifest = load_manifest(parent)
     if not isinstance(manifest, GarmentManifest):
@@ -90,8 +90,8 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
     best, losses = ft.fit(tail, train, val, epochs=epochs, seed=seed, report=_say)
     if best == 0:
         raise ArtifactError(
-            f"no epoch was better than {manifest.name} on the {len(splits['val'])} validation photos (loss "
-            f"{losses[0]:.3f}); nothing written: keep that model, or label more photos"
+            f"no epoch was better beyond chance than {manifest.name} on the {len(splits['val'])} validation photos "
+            f"(loss {losses[0]:.3f}, at best {min(losses):.3f}); nothing written: keep that model, or label more"
         )
     drift = float(np.mean(1 - np.sum(before * embeddings(model, manifest, crops), axis=1)))
     if drift > MAX_DRIFT * manifest.same_person_distance:

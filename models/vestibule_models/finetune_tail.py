@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.artifact import InputSpec
+from vestibule_models.artifact import ArtifactError, InputSpec
 from vestibule_models.augment import chance, change_light, film, jitter_box
 from vestibule_models.dataset import Example
 from vestibule_models.fitting import masked_loss
@@ -24,6 +24,10 @@ TAIL_LAYERS = 8
 """Layers with weights that learn: in EfficientNet-Lite0 the last two blocks, the last convolution and the head."""
 RATE, WEIGHT_DECAY, BATCH = 1e-4, 0.02, 16
 """A third of the rate that the shipped network was trained with: it shall be corrected, not replaced."""
+AVERAGE = 0.9
+"""Momentum of the running average of the weights, which is what is judged and kept."""
+BEYOND_CHANCE = 2.0
+"""Standard errors by which the validation photos must be answered better, else the tail stays as it was."""
 PATIENCE = 5
 """Epochs without a lower validation loss after which the training ends."""
 MAX_VIEWS = 6
@@ -54,6 +58,9 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
     The cut is the last place that everything between crops and probabilities flows through, with at least
     `TAIL_LAYERS` layers with weights behind it.
+
+    Raises:
+        ArtifactError: there is no such place.
     """
     probs = next(tensor for tensor in model.outputs if tensor.shape[-1] == len(LABELS))
     whole = keras.Model(model.input, probs)
@@ -67,7 +74,7 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
         if weighted >= TAIL_LAYERS and earliest == number - 1:
             cut = steps[number - 1].output
             return keras.Model(model.input, cut), keras.Model(cut, probs)
-    raise ValueError(f"{model.name} has no place to be cut before its last {TAIL_LAYERS} layers with weights")
+    raise ArtifactError(f"model {model.name} has no place to be cut before its last {TAIL_LAYERS} layers with weights")
 
 
 def read_part(body: keras.Model, spec: InputSpec, examples: Sequence[Example], *, views: int, seed: int) -> Part:
@@ -88,6 +95,8 @@ def fit(
 ) -> tuple[int, list[float]]:
     """Train the tail in place, ending with the weights of the epoch whose validation loss was lowest.
 
+    It ends as it came unless that epoch's gain on the validation photos is beyond chance (`BEYOND_CHANCE`).
+
     Args:
         tail: features to probabilities, see `split`.
         train: learned from, a view of each photo drawn an epoch.
@@ -97,30 +106,49 @@ def fit(
         report: told the number of each epoch and its validation loss; 0 is before training.
 
     Returns:
-        The best epoch, 0 if none was better than the tail as it came, and all losses.
+        The best epoch, 0 if none was better beyond chance than the tail as it came, and all losses.
     """
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)  # dropout
     tail.compile(
         optimizer=keras.optimizers.AdamW(RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=5.0), loss=_packed_loss
     )
-    losses, best, kept = [loss(tail, val)], 0, tail.get_weights()
+    untouched = photo_losses(tail, val)
+    losses, best, kept = [float(untouched.mean())], 0, tail.get_weights()
     report(0, losses[0])
+    average = kept
     for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(train.targets))
-        drawn = rng.integers(0, len(train.features), len(order))
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            packed = np.concatenate([train.targets[rows], train.known[rows]], axis=1)
-            tail.train_on_batch(train.features[drawn[rows], rows].astype(np.float32), packed)
-        losses.append(loss(tail, val))
+        average = _learn(tail, average, train, rng)
+        learning = tail.get_weights()
+        tail.set_weights(average)
+        now = photo_losses(tail, val)
+        tail.set_weights(learning)
+        losses.append(float(now.mean()))
         report(epoch, losses[-1])
-        if losses[-1] < losses[best]:
-            best, kept = epoch, tail.get_weights()
-        elif epoch - best >= PATIENCE:
+        if losses[-1] < min(losses[:-1]) and is_gain(untouched - now):
+            best, kept = epoch, average
+        elif epoch - int(np.argmin(losses)) >= PATIENCE:
             break
     tail.set_weights(kept)
     return best, losses
+
+
+def is_gain(gains: Floats) -> bool:
+    """Return whether gains on single photos (N,), N of 2 or more, are above nothing beyond chance (a paired t test)."""
+    return bool(gains.mean() > BEYOND_CHANCE * gains.std(ddof=1) / np.sqrt(len(gains)))
+
+
+def _learn(tail: keras.Model, average: list[Floats], train: Part, rng: np.random.Generator) -> list[Floats]:
+    """Learn from a drawn view of each photo once; return the running average of the weights."""
+    order = rng.permutation(len(train.targets))
+    drawn = rng.integers(0, len(train.features), len(order))
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
+        packed = np.concatenate([train.targets[rows], train.known[rows]], axis=1)
+        tail.train_on_batch(train.features[drawn[rows], rows].astype(np.float32), packed)
+        pairs = zip(average, tail.get_weights(), strict=True)
+        average = [AVERAGE * old + (1 - AVERAGE) * new for old, new in pairs]
+    return average
 
 
 def answer(tail: keras.Model, part: Part) -> Floats:
@@ -128,9 +156,11 @@ def answer(tail: keras.Model, part: Part) -> Floats:
     return np.asarray(tail.predict(part.features[0].astype(np.float32), batch_size=64, verbose=0), np.float32)
 
 
-def loss(tail: keras.Model, part: Part) -> float:
-    """Return the binary cross-entropy per known label of the photos as they are."""
-    return float(np.asarray(masked_loss(part.targets, answer(tail, part), part.known)))
+def photo_losses(tail: keras.Model, part: Part) -> Floats:
+    """Return the binary cross-entropy per known label of each photo as it is, float32 (N,)."""
+    probs = np.clip(answer(tail, part), 1e-6, 1 - 1e-6)
+    each = -(part.targets * np.log(probs) + (1 - part.targets) * np.log(1 - probs)) * part.known
+    return np.asarray(each.sum(axis=1) / np.maximum(part.known.sum(axis=1), 1), np.float32)
 
 
 def _features(body: keras.Model, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float16]:

@@ -36,14 +36,21 @@ def batches(crops: Crops, size: int = 16) -> list[Crops]:
     return [crops[start : start + size] for start in range(0, len(crops), size)]
 
 
-def answers_of(outputs: Sequence[Any], manifest: GarmentManifest) -> Answers:
-    """Join the outputs of batches, dictionaries or lists; which is which is told by their widths."""
-    arrays = [[np.asarray(a) for a in (out.values() if isinstance(out, dict) else out)] for out in outputs]
+def answers_of(outputs: Any, manifest: GarmentManifest) -> Answers:  # noqa: ANN401 - whatever a runtime gives
+    """Read the outputs for one batch, a dictionary or a list; which is which is told by their widths."""
+    arrays = [np.asarray(one) for one in (outputs.values() if isinstance(outputs, dict) else outputs)]
     probs, embeddings = (
-        np.concatenate([next(a for a in batch if a.shape[-1] == width) for batch in arrays])
-        for width in (len(LABELS), manifest.embedding_size)
+        next(one for one in arrays if one.shape[-1] == width) for width in (len(LABELS), manifest.embedding_size)
     )
     return Answers(probs=probs, embeddings=embeddings)
+
+
+def join(parts: Sequence[Answers]) -> Answers:
+    """Join the answers of batches."""
+    return Answers(
+        probs=np.concatenate([part.probs for part in parts]),
+        embeddings=np.concatenate([part.embeddings for part in parts]),
+    )
 
 
 def difference(expected: Answers, got: Answers) -> Difference:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vestibule_models.artifact import ArtifactError, Thresholds
-from vestibule_models.labels import LABELS
+from vestibule_models.labels import LABELS, GarmentLabel
 
 Answer = tuple[bool | None, ...]
 """Of each category in the order of `LABELS`: worn, not worn, or None for unknown."""
@@ -153,7 +153,7 @@ def split_of(group: str) -> str:
     return "val" if place < TRAIN_SHARE + VAL_SHARE else "test"
 
 
-def prefilled(probs: Mapping[str, float], thresholds: Mapping[str, Thresholds]) -> Answer:
+def prefilled(probs: Mapping[GarmentLabel, float], thresholds: Mapping[GarmentLabel, Thresholds]) -> Answer:
     """Return the model's answer: worn from the category's threshold on (0.5 without one), unknown where in doubt."""
     answers: list[bool | None] = []
     for label in LABELS:

@@ -161,13 +161,13 @@ def test_onnx_without_its_extra(
 
 
 def test_differences_by_hand() -> None:
-    one = Answers(probs=np.float32([[0.5, 0.1]]), embeddings=np.float32([[1, 0]]))
-    other = Answers(probs=np.float32([[0.25, 0.1]]), embeddings=np.float32([[0.6, 0.8]]))
+    one = Answers(probs=np.array([[0.5, 0.1]], np.float32), embeddings=np.array([[1, 0]], np.float32))
+    other = Answers(probs=np.array([[0.25, 0.1]], np.float32), embeddings=np.array([[0.6, 0.8]], np.float32))
     found = difference(one, other)
     assert (found.probs_max, found.probs_mean) == pytest.approx((0.25, 0.125))
     assert (found.embedding_max, found.embedding_mean) == pytest.approx((0.4, 0.4))
     assert exceeded(found, found) == ""
     bound = Difference(probs_max=0.2, probs_mean=0.2, embedding_max=0.2, embedding_mean=0.5)
     assert exceeded(found, bound) == "probs_max is 0.25, over 0.2, embedding_max is 0.4, over 0.2"
-    broken = Answers(probs=np.float32([[np.nan, 0]]), embeddings=other.embeddings)
+    broken = Answers(probs=np.array([[np.nan, 0]], np.float32), embeddings=other.embeddings)
     assert "probs_max is nan" in exceeded(difference(one, broken), bound)

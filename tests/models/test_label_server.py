@@ -95,6 +95,8 @@ def test_a_picture_is_what_the_model_sees(server: LabelServer, tmp_path: Path) -
     assert (status, headers["Content-Type"]) == (200, "image/jpeg")
     shown = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
     lies = cv2.imread(str(tmp_path / "pictures" / "crop002.png"))
+    assert shown is not None
+    assert lies is not None
     assert np.abs(shown.astype(int) - lies.astype(int)).mean() < 20
     (tmp_path / "pictures" / "crop002.png").unlink()
     assert call(server, "pictures/2")[0] == 404
@@ -102,7 +104,9 @@ def test_a_picture_is_what_the_model_sees(server: LabelServer, tmp_path: Path) -
 
 def test_large_pictures_are_sent_small() -> None:
     coded = to_jpeg(np.zeros((4000, 1000, 3), np.uint8))
-    assert cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR).shape == (1600, 400, 3)
+    shown = cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (1600, 400, 3)
 
 
 @pytest.mark.parametrize(
