@@ -21,8 +21,9 @@ chosen on flat-lay photos (`clothing-dataset`), which are not used here.
 How it counts: photos are split into folds by group. For each fold the classifier is fine-tuned (`finetune`) on the
 other folds, of which a sixth judges when to stop and whether anything was gained (else the shipped network stays), and
 answers for the fold. So every photo is answered for by a network that did not learn from it, as by the shipped one.
-Mean AP is over the categories with at least 10 positives; the gain's 95 % interval is from photos drawn anew with
-replacement, both networks on the same ones (Efron and Tibshirani 1993). Beside it: in how many folds the network was
+Mean AP is over the categories with at least 10 positives and says how well photos are ranked; the loss (binary
+cross-entropy per known label) also says how far probabilities, and so thresholds, can be believed. 95 % intervals of the
+changes are from photos drawn anew with replacement, both networks on the same ones (Efron and Tibshirani 1993). Beside it: in how many folds the network was
 tuned, and in how many of them its loss on the photos that it did not learn from fell.
 """
 
@@ -43,7 +44,7 @@ from numpy.typing import NDArray
 
 from vestibule_models import finetune_tail
 from vestibule_models.artifact import GarmentManifest, load_manifest, model_folder, model_path
-from vestibule_models.calibration import Interval, bootstrap_map, mean_average_precision
+from vestibule_models.calibration import Interval, mean_average_precision
 from vestibule_models.dataset import Example, assign_folds, read_photos
 from vestibule_models.labels import LABELS, GarmentLabel
 from vestibule_models.pictures import read_picture
@@ -122,18 +123,14 @@ def main() -> int:
     if not isinstance(manifest, GarmentManifest):
         sys.exit(f"{folder} is a {manifest.kind}")
     photos = [e for e in read_photos(Path(args.data) / "garments-v1") if e.split == "test"]
-    print(f"{manifest.name}@{manifest.version}; mean answers of {args.seeds} divisions into folds\n")
-    print("| store | photos | corrected | mean AP before | after | gain | folds tuned, better | categories |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"{manifest.name}@{manifest.version}, {args.seeds} divisions into folds\n")
+    print("| store | photos | corrected | mean AP | change | loss | change | folds tuned, better | categories |")
+    print("|---|---|---|---|---|---|---|---|---|")
     figures = {}
     for store in STORES:
         figures[store.name] = figure = measure(folder, manifest, store, photos, args.seeds)
-        cells = [figure["photos"], figure["corrected"], show(figure["before"]), show(figure["after"])]
-        cells += [
-            show(figure["gain"], "+"),
-            f"{figure['tuned']} of {figure['folds']}, {figure['better']}",
-            ", ".join(figure["counted"]),
-        ]
+        cells = [figure["photos"], figure["corrected"], *show(figure["mean_ap"]), *show(figure["loss"])]
+        cells += [f"{figure['tuned']} of {figure['folds']}, {figure['better']}", ", ".join(figure["counted"])]
         print(f"| {store.name} | {' | '.join(map(str, cells))} |", flush=True)
     if args.json:
         args.json.write_text(json.dumps({"model": folder.name, "stores": figures}, indent=1) + "\n", encoding="utf-8")
@@ -149,34 +146,57 @@ def measure(
         model = keras.models.load_model(model_path(folder, manifest, ".keras"), compile=False)
         body, tail = finetune_tail.split(model)
         part = finetune_tail.read_part(body, manifest.input, examples, views=finetune_tail.MAX_VIEWS, seed=0)
-    before, folds = finetune_tail.answer(tail, part), []
-    after = np.zeros_like(before)
+    before, folds, after = finetune_tail.answer(tail, part), [], []
     for seed in range(1, seeds + 1):
-        folds += out_of_fold(tail, part, examples, seed, after)
-    after /= seeds
+        answers, found = out_of_fold(tail, part, examples, seed)
+        after.append(answers)
+        folds += found
     positives = (part.targets * part.known).sum(axis=0)
     columns = [i for i in range(len(LABELS)) if positives[i] >= MIN_POSITIVES]
+
+    def ap(probs: Floats, rows: NDArray[np.int64]) -> float:
+        return mean_average_precision(part.targets[rows], probs[rows], part.known[rows], columns)
+
+    def loss(probs: Floats, rows: NDArray[np.int64]) -> float:
+        return float(finetune_tail.losses_of(probs[rows], part.take(rows)).mean())
+
     return {
         "photos": len(examples),
         "corrected": round(float(np.mean([fold.photos for fold in folds]))),
         "counted": [str(LABELS[i]) for i in columns],
-        "before": asdict(bootstrap_map(part.targets, before, part.known, columns, rounds=ROUNDS)),
-        "after": asdict(bootstrap_map(part.targets, after, part.known, columns, rounds=ROUNDS)),
-        "gain": asdict(gain_of(part, before, after, columns)),
+        "mean_ap": compare(ap, before, after),
+        "loss": compare(loss, before, after),
         "tuned": sum(fold.epochs > 0 for fold in folds),
         "better": sum(fold.gain > 0 for fold in folds),
         "folds": len(folds),
     }
 
 
+def compare(
+    score: Callable[[Floats, NDArray[np.int64]], float], before: Floats, after: Sequence[Floats]
+) -> dict[str, Any]:
+    """Return a score of the photos before, after (the mean of the divisions) and the change with its interval."""
+    rng = np.random.default_rng(0)
+
+    def change(rows: NDArray[np.int64]) -> float:
+        return float(np.mean([score(one, rows) for one in after])) - score(before, rows)
+
+    everything = np.arange(len(before))
+    drawn = [change(rng.integers(0, len(before), len(before))) for _ in range(ROUNDS)]
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    interval = Interval(value=change(everything), low=float(low), high=float(high))
+    start = score(before, everything)
+    return {"before": start, "after": start + interval.value, "change": asdict(interval)}
+
+
 def out_of_fold(
-    tail: keras.Model, part: finetune_tail.Part, examples: Sequence[Example], seed: int, answers: Floats
-) -> list[Fold]:
-    """Add to `answers` (N, 15) those of networks that did not learn from each photo; the tail is left as it was."""
+    tail: keras.Model, part: finetune_tail.Part, examples: Sequence[Example], seed: int
+) -> tuple[Floats, list[Fold]]:
+    """Return the answers (N, 15) of networks that did not learn from each photo; the tail is left as it was."""
     wanted = round(len(examples) / max(1, len(examples) - CORRECTED)) if len(examples) > CORRECTED else MAX_FOLDS
     fold_of = assign_folds(examples, min(max(wanted, 2), MAX_FOLDS), seed)
     judges = assign_folds(examples, 6, seed + 100) == 0  # of the photos that are not in the fold, a sixth
-    start, folds = tail.get_weights(), []
+    start, folds, answers = tail.get_weights(), [], np.zeros_like(part.targets)
     for number in range(int(fold_of.max()) + 1):
         outside = fold_of != number
         train, val, rest = (np.flatnonzero(rows) for rows in (outside & ~judges, outside & judges, ~outside))
@@ -184,11 +204,11 @@ def out_of_fold(
         epochs, _ = finetune_tail.fit(
             tail, part.take(train), part.take(val), epochs=30, seed=seed, report=lambda *_: None
         )
-        answers[rest] += finetune_tail.answer(tail, part.take(rest))
+        answers[rest] = finetune_tail.answer(tail, part.take(rest))
         gain = untouched - finetune_tail.photo_losses(tail, part.take(rest)).mean()
         folds.append(Fold(photos=int(outside.sum()), epochs=epochs, gain=float(gain)))
         tail.set_weights(start)
-    return folds
+    return answers, folds
 
 
 def seen_by(store: Store, example: Example, place: Path) -> Example:
@@ -206,22 +226,13 @@ def seen_by(store: Store, example: Example, place: Path) -> Example:
     return replace(example, path=path, targets=targets, known=known)
 
 
-def gain_of(part: finetune_tail.Part, before: Floats, after: Floats, columns: list[int]) -> Interval:
-    """Return the gain of mean AP with its interval, both networks on the same photos drawn."""
-    rng = np.random.default_rng(0)
-    gains = []
-    for _ in range(ROUNDS):
-        rows = rng.integers(0, len(before), len(before))
-        ap = [mean_average_precision(part.targets[rows], p[rows], part.known[rows], columns) for p in (before, after)]
-        gains.append(ap[1] - ap[0])
-    low, high = np.nanpercentile(gains, (2.5, 97.5))
-    ap = [mean_average_precision(part.targets, p, part.known, columns) for p in (before, after)]
-    return Interval(value=ap[1] - ap[0], low=float(low), high=float(high))
-
-
-def show(figure: dict[str, float], sign: str = "") -> str:
-    """Return a figure with its interval."""
-    return f"{figure['value']:{sign}.3f} ({figure['low']:{sign}.3f} to {figure['high']:{sign}.3f})"
+def show(figure: dict[str, Any]) -> list[str]:
+    """Return the cells of a score: before and after, and the change with its interval."""
+    change = figure["change"]
+    return [
+        f"{figure['before']:.3f} to {figure['after']:.3f}",
+        f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})",
+    ]
 
 
 if __name__ == "__main__":

@@ -22,8 +22,7 @@ from vestibule_models.artifact import (
 from vestibule_models.calibration import MIN_POSITIVES, thresholds_for
 from vestibule_models.dataset import Example, read_photos
 from vestibule_models.labels import LABELS, GarmentLabel
-from vestibule_models.letterbox import letterbox
-from vestibule_models.pictures import find_unreadable, read_picture
+from vestibule_models.pictures import find_unreadable
 from vestibule_models.staging import new_folder
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 MIN_TRAIN, MIN_VAL = 20, 10
 """Photos of the two splits, below which nothing is learnt or judged."""
-MAX_DRIFT = 0.1
-"""Share of the same-person distance by which the embedding may move on the mean before it is warned of."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,10 +77,8 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
 
     from vestibule_models import finetune_tail as ft  # noqa: PLC0415 - likewise
 
-    model = keras.models.load_model(model_path(parent, manifest, ".keras"), compile=False)
-    crops = np.stack([letterbox(read_picture(example.path), manifest.input)[0] for example in splits["val"]])
-    before = embeddings(model, manifest, crops)
-    body, tail = ft.split(model)
+    parent_model = keras.models.load_model(model_path(parent, manifest, ".keras"), compile=False)
+    model, body, tail = ft.with_own_tail(parent_model)
     views = max(1, min(ft.MAX_VIEWS, 3000 // len(splits["train"])))
     train = ft.read_part(body, manifest.input, splits["train"], views=views, seed=seed)
     val = ft.read_part(body, manifest.input, splits["val"], views=0, seed=seed)
@@ -93,9 +88,6 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
             f"no epoch was better beyond chance than {manifest.name} on the {len(splits['val'])} validation photos "
             f"(loss {losses[0]:.3f}, at best {min(losses):.3f}); nothing written: keep that model, or label more"
         )
-    drift = float(np.mean(1 - np.sum(before * embeddings(model, manifest, crops), axis=1)))
-    if drift > MAX_DRIFT * manifest.same_person_distance:
-        print(f"the embedding moved by {drift:.3f}: people may be told apart less well; check with a recording")  # noqa: T201
     thresholds, fitted = choose_thresholds(manifest, val.targets, ft.answer(tail, val), val.known)
     provenance: dict[str, str | int | float] = {
         **{key: value for key, value in manifest.provenance.items() if key in ("architecture", "outputs")},
@@ -107,7 +99,6 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         "validation_loss_after": round(losses[best], 4),
         "epochs": best,
         "seed": seed,
-        "embedding_drift": round(drift, 4),
         "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted) or 'none'}",
     }
     changed = {"version": f"{manifest.version}+{len(splits['train'])}photos", "thresholds": thresholds}
@@ -127,15 +118,6 @@ def check_enough(splits: dict[str, list[Example]]) -> None:
     for name, least in (("train", MIN_TRAIN), ("val", MIN_VAL)):
         if len(splits[name]) < least:
             raise ArtifactError(f"{len(splits[name])} usable photos of split {name}, {least} are needed: label more")
-
-
-def embeddings(model: "keras.Model", manifest: GarmentManifest, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the unit-length embeddings (N, D) of crops uint8 (N, height, width, 3)."""
-    import keras  # noqa: PLC0415 - see finetune
-
-    tensor = next(tensor for tensor in model.outputs if tensor.shape[-1] == manifest.embedding_size)
-    found = keras.Model(model.input, tensor).predict(crops, batch_size=32, verbose=0)
-    return np.asarray(found, np.float32)
 
 
 def choose_thresholds(

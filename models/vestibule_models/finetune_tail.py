@@ -60,11 +60,13 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     `TAIL_LAYERS` layers with weights behind it.
 
     Raises:
-        ArtifactError: there is no such place.
+        ArtifactError: there is no such place, or the model was tuned before.
     """
     probs = next(tensor for tensor in model.outputs if tensor.shape[-1] == len(LABELS))
     whole = keras.Model(model.input, probs)
     steps = list(whole.operations)  # from the input on
+    if any(isinstance(step, keras.Model) for step in steps):
+        raise ArtifactError(f"model {model.name} was tuned before; start from its parent, with all photos together")
     made_by = {id(tensor): number for number, step in enumerate(steps) for tensor in _tensors(step.output)}
     needs = [[made_by[id(tensor)] for tensor in _tensors(step.input)] for step in steps]
     weighted, earliest = 0, len(steps)
@@ -75,6 +77,20 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
             cut = steps[number - 1].output
             return keras.Model(model.input, cut), keras.Model(cut, probs)
     raise ArtifactError(f"model {model.name} has no place to be cut before its last {TAIL_LAYERS} layers with weights")
+
+
+def with_own_tail(model: keras.Model) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Return the same network with the last layers before `probs` doubled, its first layers, and the doubled ones.
+
+    The embedding goes on using the layers as they were: its projection was fitted to them, and when they learn, people
+    can no longer be told apart.
+    """
+    body, tail = split(model)
+    copy = keras.models.clone_model(tail)
+    copy.set_weights(tail.get_weights())
+    own = keras.Model(copy.inputs, copy.outputs[0], name="own_photos")
+    embedding = next(tensor for tensor in model.outputs if tensor.shape[-1] != len(LABELS))
+    return keras.Model(model.input, {"probs": own(body.output), "embedding": embedding}, name=model.name), body, own
 
 
 def read_part(body: keras.Model, spec: InputSpec, examples: Sequence[Example], *, views: int, seed: int) -> Part:
@@ -110,7 +126,8 @@ def fit(
     """
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)  # dropout
-    tail.compile(
+    learner = keras.Model(tail.inputs, tail.outputs[0])  # the same layers; compiled itself, the tail could not be saved
+    learner.compile(
         optimizer=keras.optimizers.AdamW(RATE, weight_decay=WEIGHT_DECAY, global_clipnorm=5.0), loss=_packed_loss
     )
     untouched = photo_losses(tail, val)
@@ -118,7 +135,7 @@ def fit(
     report(0, losses[0])
     average = kept
     for epoch in range(1, epochs + 1):
-        average = _learn(tail, average, train, rng)
+        average = _learn(learner, average, train, rng)
         learning = tail.get_weights()
         tail.set_weights(average)
         now = photo_losses(tail, val)
@@ -138,15 +155,15 @@ def is_gain(gains: Floats) -> bool:
     return bool(gains.mean() > BEYOND_CHANCE * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
-def _learn(tail: keras.Model, average: list[Floats], train: Part, rng: np.random.Generator) -> list[Floats]:
+def _learn(learner: keras.Model, average: list[Floats], train: Part, rng: np.random.Generator) -> list[Floats]:
     """Learn from a drawn view of each photo once; return the running average of the weights."""
     order = rng.permutation(len(train.targets))
     drawn = rng.integers(0, len(train.features), len(order))
     for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
         packed = np.concatenate([train.targets[rows], train.known[rows]], axis=1)
-        tail.train_on_batch(train.features[drawn[rows], rows].astype(np.float32), packed)
-        pairs = zip(average, tail.get_weights(), strict=True)
+        learner.train_on_batch(train.features[drawn[rows], rows].astype(np.float32), packed)
+        pairs = zip(average, learner.get_weights(), strict=True)
         average = [AVERAGE * old + (1 - AVERAGE) * new for old, new in pairs]
     return average
 
@@ -158,7 +175,12 @@ def answer(tail: keras.Model, part: Part) -> Floats:
 
 def photo_losses(tail: keras.Model, part: Part) -> Floats:
     """Return the binary cross-entropy per known label of each photo as it is, float32 (N,)."""
-    probs = np.clip(answer(tail, part), 1e-6, 1 - 1e-6)
+    return losses_of(answer(tail, part), part)
+
+
+def losses_of(probs: Floats, part: Part) -> Floats:
+    """Return the binary cross-entropy per known label of each photo, float32 (N,), for answers (N, 15)."""
+    probs = np.clip(probs, 1e-6, 1 - 1e-6)
     each = -(part.targets * np.log(probs) + (1 - part.targets) * np.log(1 - probs)) * part.known
     return np.asarray(each.sum(axis=1) / np.maximum(part.known.sum(axis=1), 1), np.float32)
 
