@@ -22,9 +22,9 @@ How it counts: photos are split into folds by group. For each fold the classifie
 other folds, of which a sixth judges when to stop and whether anything was gained (else the shipped network stays), and
 answers for the fold. So every photo is answered for by a network that did not learn from it, as by the shipped one.
 Mean AP is over the categories with at least 10 positives and says how well photos are ranked; the loss (binary
-cross-entropy per known label) also says how far probabilities, and so thresholds, can be believed. 95 % intervals of the
-changes are from photos drawn anew with replacement, both networks on the same ones (Efron and Tibshirani 1993). Beside it: in how many folds the network was
-tuned, and in how many of them its loss on the photos that it did not learn from fell.
+cross-entropy per known label) also says how far probabilities, and so thresholds, can be believed. 95 % intervals of
+the changes are from photos drawn anew with replacement, both networks on the same ones (Efron and Tibshirani 1993). The
+last figures: in how many folds the network was tuned, and in how many its loss on the photos it never saw fell.
 """
 
 import argparse
