@@ -87,7 +87,7 @@ def advice(folder: Path, manifest: GarmentManifest | DetectorManifest) -> str:
         f'    model = "{folder}"',
         "",
         "then try it with `vestibule check --config vestibule.toml`,",
-        "and restart the daemon: it loads models when it starts.",
+        "and send the daemon SIGHUP, or restart the daemon: either loads the models anew.",
     ]
     if isinstance(manifest, GarmentManifest) and not any(name.endswith(".keras") for name in manifest.files):
         lines.append('It has no .keras file: set runtime = "litert" too where a GPU would be used.')
