@@ -15,6 +15,9 @@ COMMANDS = {
     "label": "correct a network's answers on a store's own photos, in the browser",
     "predict": "print the ranked garments of photos",
     "render": "render people who walk through a shop (needs Blender)",
+    "compare": "lay recorded training runs side by side, as Markdown and as a plot",
+    "record": "measure an exported classifier, for the tables of `compare`",
+    "timing": "measure the networks' crops a second on this CPU",
     "fetch": "download a public model with a pinned hash",
 }
 """Each is a module of this package with `configure(parser)` and `run(args) -> exit code`, imported when asked for."""
@@ -30,7 +33,10 @@ def main(argv: list[str] | None = None) -> int:
         sub = commands.add_parser(name, help=text, description=text)
         if name == chosen:
             module = importlib.import_module(f"vestibule_models.{name}")
-            module.configure(sub)
+            if name == "train":  # its arguments depend on the network that is asked for
+                module.configure(sub, arguments)
+            else:
+                module.configure(sub)
             sub.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     try:

@@ -10,6 +10,8 @@ from vestibule_models.artifact import Thresholds
 Floats = NDArray[np.floating]
 LIKELY, CERTAIN = 0.75, 0.9
 """The precision that the words stand for."""
+ANSWER_YES = 0.5
+"""From this score on an answer is yes, where nothing better is agreed."""
 MIN_POSITIVES = 20
 """A category with fewer positives has no thresholds."""
 MIN_PREDICTIONS = 10
@@ -60,6 +62,25 @@ def bootstrap_map(
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
     value = mean_average_precision(targets, scores, known, columns)
     return Interval(value=value, low=float(low), high=float(high))
+
+
+def binary_accuracy(targets: Floats, scores: Floats, known: Floats) -> float:
+    """Return the share of known labels told rightly at 0.5, each a yes-or-no question of its own; all (N, C)."""
+    right = np.equal(scores >= ANSWER_YES, targets >= ANSWER_YES)
+    return float(np.mean(right, where=known > 0)) if (known > 0).any() else float("nan")
+
+
+def top_k(targets: Floats, scores: Floats, known: Floats, k: int) -> Interval:
+    """Return the share of photos one of whose `k` highest answers is worn; all (N, C).
+
+    Photos that show no known garment do not count, nor those where none of the answers is worn and one is unknown.
+    """
+    highest = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    shown = np.asarray(targets * known > 0)
+    worn = np.asarray(np.take_along_axis(shown, highest, axis=1).any(axis=1))
+    doubtful = ~worn & (np.take_along_axis(known, highest, axis=1) == 0).any(axis=1)
+    counted = shown.any(axis=1) & ~doubtful
+    return wilson(int(worn[counted].sum()), int(counted.sum()))
 
 
 def wilson(right: int, count: int) -> Interval:

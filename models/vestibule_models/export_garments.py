@@ -46,7 +46,7 @@ FALSE_MATCHES = 0.01
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `export garments`."""
-    parser.add_argument("--trained", type=Path, required=True, help="the folder that `train garments --out` wrote")
+    parser.add_argument("--trained", type=Path, required=True, help="the folder that `train --out` wrote")
     parser.add_argument("--part", default="final", help="which of its networks (final)")
     parser.add_argument("--data", type=Path, required=True, help="the photos it was trained on")
     parser.add_argument("--sprites", type=Path, required=True, help="folder with index.csv and rendered people")

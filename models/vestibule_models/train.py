@@ -1,18 +1,54 @@
-"""Train a network on a folder of photos."""
+"""Train a network on a folder of photos: `train --data DIR --network NAME --out DIR`, persons by `--task persons`."""
 
 import argparse
 import importlib
+from collections.abc import Sequence
+from types import ModuleType
 
-SUBJECTS = ("garments", "persons")
+from vestibule_models.networks import efficientnet_lite
+
+SHIPPED = "efficientnet_lite0"
+NETWORKS: dict[str, str] = {
+    **dict.fromkeys(efficientnet_lite.SCALES, "train_garments"),
+    "vgg16_paper": "train_network",
+    "lenet5": "train_network",
+    "alexnet": "train_network",
+    "landmark_attention": "train_network",
+}
+"""Networks that see garments, each with the module that trains it by its `configure` and `run`."""
+TASKS = ("garments", "persons")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments; each subject's are in the module `train_SUBJECT`, as `configure` and `run`."""
-    subjects = parser.add_subparsers(dest="what", required=True)
-    for name in SUBJECTS:
-        importlib.import_module(f"vestibule_models.train_{name}").configure(subjects.add_parser(name))
+def configure(parser: argparse.ArgumentParser, words: Sequence[str] = ()) -> None:
+    """Add the arguments that fit the task and the network which the command names.
+
+    Args:
+        parser: of `train`.
+        words: of the whole command.
+    """
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _choose(early)
+    _choose(parser)
+    chosen, _ = early.parse_known_args([word for word in words if word not in ("-h", "--help")])
+    module = _module(chosen)
+    parser.conflict_handler = "resolve"  # a module may say --network anew, with its own choices
+    module.configure(parser)
+    parser.set_defaults(trains=module.run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the subject's command."""
-    return int(importlib.import_module(f"vestibule_models.train_{args.what}").run(args))
+    """Run what `configure` chose."""
+    return int(args.trains(args))
+
+
+def _choose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", choices=TASKS, default="garments", help="what is looked for (%(default)s)")
+    names = ", ".join(NETWORKS)
+    parser.add_argument(
+        "--network", choices=NETWORKS, default=SHIPPED, metavar="NAME", help=f"of {names} (%(default)s); garments only"
+    )
+
+
+def _module(chosen: argparse.Namespace) -> ModuleType:
+    name = "train_persons" if chosen.task == "persons" else NETWORKS[chosen.network]
+    return importlib.import_module(f"vestibule_models.{name}")

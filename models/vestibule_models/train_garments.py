@@ -74,7 +74,7 @@ class Mixture:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `train garments`."""
+    """Add the arguments of `train` for our networks."""
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv and photos/")
     parser.add_argument("--network", choices=tuple(efficientnet_lite.SCALES), default="efficientnet_lite0")
     parser.add_argument("--weights", type=Path, required=True, help="ImageNet weights: efficientnet-lite*.pth")
@@ -267,7 +267,7 @@ def load_trained(folder: Path) -> "keras.Model":
     try:
         told = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     except OSError as error:
-        raise ArtifactError(f"{folder} holds no finished training; run `train garments` to its end first") from error
+        raise ArtifactError(f"{folder} holds no finished training; run `train` to its end first") from error
     spec = input_of(told["size"])
     model = efficientnet_lite.build(spec.height, spec.width, network=told["network"])
     model.load_weights(folder / "garments.weights.h5")

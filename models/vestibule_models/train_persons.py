@@ -26,7 +26,7 @@ _REPORT_EVERY_STEPS = 25
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `vestibule-models train persons`."""
+    """Add the options of `vestibule-models train --task persons`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of persons-v1 and garments-v1")
     parser.add_argument("--imagenet", type=Path, required=True, help="MobileNetV2's ImageNet weights (.weights.h5)")
     parser.add_argument("--sprites", type=Path, help="folder of rendered people with index.csv")

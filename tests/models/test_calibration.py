@@ -68,3 +68,19 @@ def test_thresholds_of_a_good_category() -> None:
     assert thresholds.likely is not None
     assert thresholds.certain is not None
     assert thresholds.likely < thresholds.certain
+
+
+def test_top_k_leaves_out_what_nobody_knows() -> None:
+    targets = np.array([[1.0, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0]])
+    scores = np.array([[0.9, 0.5, 0.1], [0.5, 0.9, 0.1], [0.9, 0.5, 0.1], [0.5, 0.9, 0.1]])
+    known = np.array([[1.0, 1, 1], [1, 0, 1], [1, 1, 1], [1, 1, 1]])
+    # The second photo's highest answer is unknown; the third shows nothing known.
+    assert calibration.top_k(targets, scores, known, 1).value == pytest.approx(1 / 2)
+    assert calibration.top_k(targets, scores, known, 2).value == 1
+
+
+def test_saying_no_to_everything_is_right_wherever_nothing_is_worn() -> None:
+    targets, known = np.eye(15), np.ones((15, 15))
+    assert calibration.binary_accuracy(targets, np.zeros((15, 15)), known) == pytest.approx(14 / 15)
+    assert calibration.binary_accuracy(targets, targets, known) == 1
+    assert calibration.binary_accuracy(targets, 1 - targets, known * targets) == 0
