@@ -3,7 +3,6 @@
 import argparse
 import importlib
 from collections.abc import Sequence
-from types import ModuleType
 
 from vestibule_models.networks import efficientnet_lite
 
@@ -26,13 +25,17 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str] = ()) -> Non
         parser: of `train`.
         words: of the whole command.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    _choose(early)
-    _choose(parser)
+    early = argparse.ArgumentParser(prog=parser.prog, add_help=False, allow_abbrev=False)
+    _add_task(early)
+    _add_network(early)
     chosen, _ = early.parse_known_args([word for word in words if word not in ("-h", "--help")])
-    module = _module(chosen)
-    parser.conflict_handler = "resolve"  # a module may say --network anew, with its own choices
+    name = "train_persons" if chosen.task == "persons" else NETWORKS[chosen.network]
+    module = importlib.import_module(f"vestibule_models.{name}")
+    _add_task(parser)
+    if name != "train_garments":  # which has its own choice of networks
+        _add_network(parser)
     module.configure(parser)
+    parser.epilog = f"Networks: {', '.join(NETWORKS)}; each has options of its own, `--network NAME --help` shows them."
     parser.set_defaults(trains=module.run)
 
 
@@ -41,14 +44,10 @@ def run(args: argparse.Namespace) -> int:
     return int(args.trains(args))
 
 
-def _choose(parser: argparse.ArgumentParser) -> None:
+def _add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, default="garments", help="what is looked for (%(default)s)")
-    names = ", ".join(NETWORKS)
-    parser.add_argument(
-        "--network", choices=NETWORKS, default=SHIPPED, metavar="NAME", help=f"of {names} (%(default)s); garments only"
-    )
 
 
-def _module(chosen: argparse.Namespace) -> ModuleType:
-    name = "train_persons" if chosen.task == "persons" else NETWORKS[chosen.network]
-    return importlib.import_module(f"vestibule_models.{name}")
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    words = f"of {', '.join(NETWORKS)} (%(default)s); garments only"
+    parser.add_argument("--network", choices=NETWORKS, default=SHIPPED, metavar="NAME", help=words)
