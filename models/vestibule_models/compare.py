@@ -8,6 +8,7 @@ from typing import Any
 
 from vestibule_models import records
 from vestibule_models.artifact import ArtifactError
+from vestibule_models.labels import LABELS
 
 Record = dict[str, Any]
 STREET = "ccp"
@@ -58,7 +59,9 @@ def methods(runs: Sequence[Record], speeds: Record) -> list[str]:
             _known(record["data"]["train"])
             + (f" + {more} unlabelled" if (more := record["data"]["unlabelled"]) else ""),
             _known(record["epochs"]),
-            _interval(street["top1"]) if street else "-",
+            _interval(street["top1"]) + ("" if len(record["labels"]) == len(LABELS) else " (other labels)")
+            if street
+            else "-",
             _interval(street["macro_ap"]) if street else "-",
             ", ".join(others) or "-",
             f"{speed['batch1']:.1f} / {speed['batch16']:.1f}" if speed else "-",

@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="manifest.csv and photos/, or a folder per class")
     parser.add_argument("--out", type=Path, required=True, help="folder for run.json")
     parser.add_argument("--method", default="shipped", help="its name in tables (%(default)s)")
+    parser.add_argument("--network", help="its network's name in the figures of `timing` (the manifest's name)")
     parser.add_argument("--trained-on", action="append", default=[], metavar="SOURCE", help="repeat for each source")
     parser.add_argument("--train-photos", type=int, help="how many photos it learnt from")
     parser.add_argument("--epochs", type=int, help="how long it learnt")
@@ -52,7 +53,7 @@ def _record(args: argparse.Namespace, manifest: Any, test: dict[str, Any], photo
     return {
         "schema_version": records.SCHEMA_VERSION,
         "method": args.method,
-        "network": manifest.name,
+        "network": args.network or manifest.name,
         "parameters": network.count_params(),
         "trained_parameters": network.count_params(),
         "bytes_float32": 4 * network.count_params(),

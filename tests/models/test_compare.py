@@ -23,7 +23,7 @@ def figures(top1: float | None = 0.5) -> dict[str, Any]:
     }
 
 
-def make_run(folder: Path, method: str = "mine", *, prefix: str = "") -> Path:
+def make_run(folder: Path, method: str = "mine", *, prefix: str = "", labels: int = 15) -> Path:
     history = [
         {
             "epoch": epoch,
@@ -41,6 +41,7 @@ def make_run(folder: Path, method: str = "mine", *, prefix: str = "") -> Path:
         "parameters": 61706,
         "trained_parameters": 850,
         "bytes_float32": 246824,
+        "labels": [str(number) for number in range(labels)],
         "data": {"train": 100, "train_sources": {"ccp": 100}, "unlabelled": 7},
         "epochs": 2,
         "history": history,
@@ -63,6 +64,11 @@ def test_a_row_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         "| 1000.2 / 4000.0 | 0.2 |"
     )
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_figures_of_other_labels_are_marked(tmp_path: Path) -> None:
+    (row,) = compare.methods([records.read(make_run(tmp_path / "a", labels=9))], {})[2:]
+    assert "0.50 (0.40-0.60) (other labels)" in row
 
 
 def test_a_row_a_source_says_what_was_trained_on(tmp_path: Path) -> None:
