@@ -135,6 +135,7 @@ def plot(runs: Sequence[Record], path: Path) -> None:
     try:
         import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
         from matplotlib.figure import Figure  # noqa: PLC0415 - see above
+        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - see above
     except ImportError as error:
         raise ArtifactError("--plot needs Matplotlib: pip install matplotlib") from error
     mpl.rcParams["svg.hashsalt"] = "vestibule"  # the same runs give the same file
@@ -150,6 +151,7 @@ def plot(runs: Sequence[Record], path: Path) -> None:
             axis.grid(alpha=0.3)
         axes[0][column].set_title(record["method"])
         axes[1][column].set_xlabel("epoch")
+        axes[1][column].xaxis.set_major_locator(MaxNLocator(integer=True))
         no = record["test"].get(STREET, {}).get("all_no_accuracy")
         if no is not None:
             axes[1][column].axhline(no, linestyle=":", color="grey", label="all no, street test photos")
