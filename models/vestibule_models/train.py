@@ -1,4 +1,7 @@
-"""Train a network on a folder of photos: `train --data DIR --network NAME --out DIR`, persons by `--task persons`."""
+"""Train a network on a folder of photos: `train --data DIR --network NAME --out DIR`, persons by `--task persons`.
+
+`train --from-zoo MODEL` goes on from a shipped network, as `finetune` does.
+"""
 
 import argparse
 import importlib
@@ -28,11 +31,15 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str] = ()) -> Non
     early = argparse.ArgumentParser(prog=parser.prog, add_help=False, allow_abbrev=False)
     _add_task(early)
     _add_network(early)
+    early.add_argument("--from-zoo")
     chosen, _ = early.parse_known_args([word for word in words if word not in ("-h", "--help")])
-    name = "train_persons" if chosen.task == "persons" else NETWORKS[chosen.network]
+    if chosen.from_zoo is not None:
+        name = "finetune"
+    else:
+        name = "train_persons" if chosen.task == "persons" else NETWORKS[chosen.network]
     module = importlib.import_module(f"vestibule_models.{name}")
     _add_task(parser)
-    if name != "train_garments":  # which has its own choice of networks
+    if name not in ("train_garments", "finetune"):  # which have their own choice of networks
         _add_network(parser)
     module.configure(parser)
     parser.epilog = f"Networks: {', '.join(NETWORKS)}; each has options of its own, `--network NAME --help` shows them."

@@ -330,4 +330,6 @@ def test_the_arguments_follow_task_and_network() -> None:
     assert "--teacher" not in options("train")
     assert "--folds" in options("train", "--network", "efficientnet_lite2")
     assert "--imagenet" in options("train", "--task=persons")
+    assert {"--from-zoo", "--data"} <= options("train", "--from-zoo", "garments-efflite0")
+    assert "--folds" not in options("train", "--from-zoo", "garments-efflite0")
     assert {"--data", "--out", "--task", "--network"} <= options("train")
