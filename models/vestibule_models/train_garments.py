@@ -249,9 +249,9 @@ def batches(  # noqa: PLR0917 - what is drawn, how, and by whom it is taught
             share = LABEL_SHARE * known
             targets, known = share * targets + (1 - share) * soft(crops), np.ones_like(known)
         if rng.random() < MIXED:
-            share = np.float32(rng.beta(0.2, 0.2))
-            crops = np.asarray(crops * share + crops[::-1] * (1 - share), np.uint8)
-            targets, known = targets * share + targets[::-1] * (1 - share), known * known[::-1]
+            first = np.float32(rng.beta(0.2, 0.2))
+            crops = np.asarray(crops * first + crops[::-1] * (1 - first), np.uint8)
+            targets, known = targets * first + targets[::-1] * (1 - first), known * known[::-1]
         yield crops, targets, known
 
 
