@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
         with server:
             print(f"{book.answered()} of {len(files)} pictures answered. Open {server.url}", flush=True)  # noqa: T201
             print("Ctrl-C ends it; every answer is kept, and the next run goes on.", flush=True)  # noqa: T201
+            # Said again: in the background SIGINT may be ignored from the start; SIGTERM ends it as well.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler)
             try:
                 server.serve_forever()
             except KeyboardInterrupt:

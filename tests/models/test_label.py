@@ -129,7 +129,8 @@ def test_a_person_corrects_the_answers_with_the_keyboard_alone(page: "Page", tmp
 
 
 @needs_browser
-def test_after_a_kill_the_next_run_goes_on(page: "Page", tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_after_a_kill_the_next_run_goes_on(page: "Page", tmp_path: Path, end: signal.Signals) -> None:
     tiny_classifier.draw_pictures(tmp_path / "photos", 3)
     with labelling(str(tmp_path)) as (process, url):
         page.goto(url)
@@ -149,7 +150,7 @@ def test_after_a_kill_the_next_run_goes_on(page: "Page", tmp_path: Path) -> None
         page.locator("#back").click()
         wait_for(page, 1)
         assert shown(page)[3] == "yes"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         assert process.stdout is not None
         assert f"1 of 3 pictures answered, in {tmp_path / 'manifest.csv'}" in process.stdout.read()
         assert process.wait(10) == 0
