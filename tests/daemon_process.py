@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +65,11 @@ class Daemon:
                 found.append(entry)
         return found
 
+    def scrape(self, page: str) -> tuple[int, str]:
+        """Ask it over HTTP, where it says that it listens; return the status and the text."""
+        wait_until(lambda: bool(self.events("metrics served")), f"the address of its pages; so far {self.printed}")
+        return get(f"http://{self.events('metrics served')[-1]['address']}{page}")
+
     def states(self, camera: str) -> list[str]:
         """The states that a camera has gone through."""
         return [entry["state"] for entry in self.events("camera state") if entry["camera"] == camera]
@@ -103,6 +110,16 @@ class Daemon:
                 return
 
 
+def get(address: str) -> tuple[int, str]:
+    """Return the status and the text of a page."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - http://, as the tests ask
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
 @contextmanager
 def daemon(
     config: Path, *, patch: str = TOY_MODELS, watchdog_s: float = 0.0, variables: Mapping[str, str] | None = None
@@ -125,6 +142,8 @@ def daemon(
             "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "NOTIFY_SOCKET": address,
             "WATCHDOG_USEC": str(round(watchdog_s * 1e6)),
+            # A port for each daemon of each test, unless the test chooses.
+            **({} if "[metrics]" in config.read_text(encoding="utf-8") else {"VESTIBULE_METRICS__PORT": "0"}),
             **(variables or {}),
         }
         process = subprocess.Popen(

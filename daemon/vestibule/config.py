@@ -21,6 +21,7 @@ from vestibule.sections import (
     DetectorConfig,
     JsonlConfig,
     LogConfig,
+    MetricsConfig,
     MqttConfig,
     SiteConfig,
     TrackingConfig,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     mqtt: MqttConfig = MqttConfig()
     jsonl: JsonlConfig = JsonlConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
     config_version: int = Field(default=VERSION, ge=0, le=VERSION)
 
     @classmethod

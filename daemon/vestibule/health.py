@@ -17,6 +17,8 @@ from vestibule.types import Message
 CameraState = SourceProblem | Literal["connecting", "online", "blank", "ended"]
 """connecting: not tried yet; online: gives pictures; blank: gives pictures of one colour; ended: a file, played."""
 
+STUCK_AFTER_S = 30.0
+"""A worker that stands still for so long does not come back."""
 _BLANKS_IN_A_ROW = 10
 
 log = structlog.get_logger()
@@ -70,6 +72,7 @@ class Health:
         self._blanks: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._beats_s: dict[str, float] = {}
+        self._analysed_s = monotonic()
 
     def frame(self, camera_id: str, fate: Fate) -> None:
         """Count what became of one frame."""
@@ -77,6 +80,8 @@ class Health:
             self._frames[camera_id][fate] += 1
             if fate == "blank":
                 self._blanks[camera_id] += 1
+            elif fate == "analysed":
+                self._analysed_s = self._monotonic()
         if fate == "blank" and self._blanks[camera_id] >= _BLANKS_IN_A_ROW:
             self.camera(camera_id, "blank", "its pictures are of one colour; look at its lens, its light and its cable")
 
@@ -113,7 +118,12 @@ class Health:
         """Note that a worker goes round its loop."""
         self._beats_s[worker] = self._monotonic()
 
-    def stuck(self, after_s: float) -> list[str]:
+    @property
+    def idle_s(self) -> float:
+        """Seconds since a frame of any camera was analysed; since the start if none was."""
+        return self._monotonic() - self._analysed_s
+
+    def stuck(self, after_s: float = STUCK_AFTER_S) -> list[str]:
         """Return the workers that have not gone round their loop for so long."""
         now_s = self._monotonic()
         return [worker for worker, beat_s in self._beats_s.copy().items() if now_s - beat_s > after_s]

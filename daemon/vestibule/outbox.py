@@ -63,6 +63,7 @@ class Outbox:
         max_events: how many may wait.
         clock: seconds since boot.
         wall: Unix seconds; only tells the age of what an earlier boot left behind.
+        acknowledged: told of each event that the broker took how many seconds it had waited.
 
     Raises:
         SinkError: another process uses the file, a newer version wrote it, or its folder does not exist.
@@ -75,8 +76,9 @@ class Outbox:
         max_events: int = 20_000,
         clock: Callable[[], float] = since_boot_s,
         wall: Callable[[], float] = time.time,
+        acknowledged: Callable[[float], None] = lambda _waited_s: None,
     ) -> None:
-        self._clock, self._wall = clock, wall
+        self._clock, self._wall, self._acknowledged = clock, wall, acknowledged
         self._boot_id = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else "unknown"
         self._max_events = max_events
         self._changed = Condition()
@@ -148,7 +150,10 @@ class Outbox:
     def settle(self, outcome: Outcome) -> None:
         """Note what became of the event that was offered first."""
         with self._changed:
-            self._note(self._offered.popleft(), outcome)
+            entry = self._offered.popleft()
+            if outcome == "acknowledged":
+                self._acknowledged(self._age_s(entry))
+            self._note(entry, outcome)
             self._write()
             self._changed.notify_all()
 
@@ -195,6 +200,7 @@ class Outbox:
             if self._file is None:
                 return len(self._waiting) + len(self._offered)
             self._file.close()
+            self._file = None  # whoever still asks for the status must not open it again
             return len(self._unsaved)
 
     def _age_s(self, entry: Entry) -> float:

@@ -7,10 +7,10 @@ and publishes. Backpressure is one policy: live drops the oldest frame and count
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import structlog
@@ -36,6 +36,35 @@ _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
 Item = TypeVar("Item")
+Stage = Literal["look", "classify", "decide", "publish"]
+"""What is timed. look: one frame; classify: one batch; decide: one frame's tracks or one batch's readings;
+publish: the messages of one decision, until every sink has them."""
+
+
+class Meter(Protocol):
+    """Told how long the live stages take; called from their threads, often, and so to be quick."""
+
+    def took(self, stage: Stage, seconds: float) -> None:
+        """A stage did its work once."""
+        ...
+
+    def batch(self, crops: int) -> None:
+        """A batch of so many crops goes to the classifier."""
+        ...
+
+    def published(self, message: Message, since_capture_s: float | None) -> None:
+        """Every sink has a message; so long after the picture that led to it, if one did."""
+        ...
+
+
+class _NoMeter:
+    """Measures nothing."""
+
+    def took(self, stage: Stage, seconds: float) -> None: ...
+
+    def batch(self, crops: int) -> None: ...
+
+    def published(self, message: Message, since_capture_s: float | None) -> None: ...
 
 
 def run_inline(
@@ -120,6 +149,7 @@ class LivePipeline:
         sinks: where messages go.
         health: told of cameras, frames and workers.
         clock: Unix seconds, UTC.
+        meter: told how long things take.
     """
 
     def __init__(
@@ -132,7 +162,9 @@ class LivePipeline:
         sinks: Sequence[Sink],
         health: Health,
         clock: Callable[[], float],
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or _NoMeter()
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
@@ -202,7 +234,8 @@ class LivePipeline:
             if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
                 self._health.frame(frame.camera_id, "too_old")
                 continue
-            tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
+            with self._timed("look"):
+                tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
             self._health.frame(frame.camera_id, "analysed")
             self._put(self._for_desk, replace(tracks, frame=_without_picture(frame)))
             if crops:
@@ -227,8 +260,10 @@ class LivePipeline:
     def _readings(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Classify; a batch that fails is dropped and counted, the third in a row is no accident."""
         self._health.count("crops", len(batch.crops))
+        self._meter.batch(len(batch.crops))
         try:
-            readings = self._stages.classifier.classify(batch)
+            with self._timed("classify"):
+                readings = self._stages.classifier.classify(batch)
         except Exception:
             self._failed_in_a_row += 1
             self._health.count("batches_dropped")
@@ -252,13 +287,25 @@ class LivePipeline:
                 self._publish(desk.finish(self._clock()))
                 return
             now_s = self._clock()
-            self._publish(desk.see(item, now_s) if isinstance(item, Tracks) else desk.read(item, now_s))
+            with self._timed("decide"):
+                messages = desk.see(item, now_s) if isinstance(item, Tracks) else desk.read(item, now_s)
+            if messages:
+                self._publish(messages, _captured_at_s(item))
 
-    def _publish(self, messages: Sequence[Message]) -> None:
+    def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:
         self._health.count("messages", len(messages))
-        for message in messages:
-            for sink in self._sinks:
-                sink.publish(message)
+        with self._timed("publish"):
+            for message in messages:
+                for sink in self._sinks:
+                    sink.publish(message)
+                self._meter.published(message, None if captured_at_s is None else self._clock() - captured_at_s)
+
+    @contextmanager
+    def _timed(self, stage: Stage) -> Iterator[None]:
+        """Measure what is inside; what fails is not measured."""
+        began_s = time.perf_counter()
+        yield
+        self._meter.took(stage, time.perf_counter() - began_s)
 
     def _put(self, target: queue.Queue[Item], item: Item) -> None:
         """Put, waiting while the next stage is busy, unless everything has failed."""
@@ -266,6 +313,13 @@ class LivePipeline:
             with suppress(queue.Full):
                 target.put(item, timeout=_TICK_S)
                 return
+
+
+def _captured_at_s(item: Tracks | Sequence[Reading]) -> float | None:
+    """When the newest picture was taken of what the desk is given."""
+    if isinstance(item, Tracks):
+        return item.frame.captured_at_s
+    return max((reading.captured_at_s for reading in item), default=None)
 
 
 def _join(threads: Sequence[threading.Thread], timeout_s: float) -> bool:

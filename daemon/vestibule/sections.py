@@ -1,12 +1,13 @@
 """The sections of the configuration, one frozen model each; a stage imports its own and no other."""
 
 import os
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr, field_validator, model_validator
 
 from vestibule.errors import ConfigError
 from vestibule.redaction import has_password
@@ -381,6 +382,19 @@ class JsonlConfig(_Section):
     """Events as lines of a file, beside MQTT; off without a path."""
 
     path: Path | None = None
+
+
+class MetricsConfig(_Section):
+    """Pages over HTTP for those who watch the daemon: /healthz, /readyz, /metrics.
+
+    Attributes:
+        host: address of this machine to listen on; without a login, so the loopback unless the network is trusted.
+        port: 0 takes any that is free; the log says which.
+    """
+
+    enabled: bool = True
+    host: IPvAnyAddress = IPv4Address("127.0.0.1")
+    port: int = Field(default=9464, ge=0, le=65_535)
 
 
 class LogConfig(_Section):

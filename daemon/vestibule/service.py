@@ -10,9 +10,11 @@ import structlog
 from vestibule import config
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
+from vestibule.endpoint import Endpoint
 from vestibule.errors import ConfigError, VestibuleError
 from vestibule.health import Health, cameras_message, summary
 from vestibule.log import configure
+from vestibule.metrics import Metrics
 from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
@@ -22,7 +24,6 @@ from vestibule.stages import Models, build_stages, load_models
 
 log = structlog.get_logger()
 
-_STUCK_AFTER_S = 30.0
 _TELL_EVERY_S = 30.0
 _DRAIN_S = 1.0
 
@@ -50,6 +51,21 @@ class _Outputs:
         self.mqtt.close(_DRAIN_S)
         for sink in self.others:
             sink.close()
+
+
+@dataclass(kw_only=True)
+class _Monitoring:
+    """What others can ask of the daemon over HTTP; lives as long as the process."""
+
+    metrics: Metrics
+    endpoint: Endpoint
+
+    def serve(self, settings: Settings) -> None:
+        """Serve it; an address that cannot be used is no reason to leave the staff without alerts."""
+        try:
+            self.endpoint.serve(settings.metrics)
+        except ConfigError as error:
+            log.error("metrics not served", problem=str(error))  # noqa: TRY400 - one line says it
 
 
 @dataclass(kw_only=True)
@@ -86,17 +102,29 @@ def run(settings: Settings, path: Path) -> int:
     notifier, wishes, clock = Notifier(), _Wishes(), SteadyClock()
     plan: _Plan | None = _plan(settings)
     wishes.hear()
-    outputs, seq = _open_outputs(settings), 0
+    metrics = Metrics()
+    monitoring = _Monitoring(metrics=metrics, endpoint=Endpoint(metrics.pages))
+    outputs, seq = _open_outputs(settings, metrics), 0
+    monitoring.serve(settings)
     try:
         while plan is not None:
-            watch = _Watch(plan=plan, path=path, outputs=outputs, notifier=notifier, wishes=wishes, clock=clock)
+            watch = _Watch(
+                plan=plan,
+                path=path,
+                outputs=outputs,
+                notifier=notifier,
+                wishes=wishes,
+                clock=clock,
+                monitoring=monitoring,
+            )
             seq = _run_plan(plan, watch, clock, seq)
             if watch.next_plan is not None and _wants(watch.next_plan.settings) != _wants(plan.settings):
                 outputs.close()
-                outputs = _open_outputs(watch.next_plan.settings)
+                outputs = _open_outputs(watch.next_plan.settings, metrics)
             plan = watch.next_plan
     finally:
         notifier.stopping()
+        monitoring.endpoint.close()
         outputs.close()
     return 0
 
@@ -113,8 +141,8 @@ def _wants(settings: Settings) -> tuple[object, ...]:
     return settings.mqtt, settings.jsonl, settings.site.id
 
 
-def _open_outputs(settings: Settings) -> _Outputs:
-    mqtt = _publisher(settings)
+def _open_outputs(settings: Settings, metrics: Metrics) -> _Outputs:
+    mqtt = _publisher(settings, metrics)
     others: list[Sink] = []
     if settings.jsonl.path is not None:
         others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
@@ -137,7 +165,9 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         sinks=watch.outputs.all,
         health=watch.health,
         clock=clock,
+        meter=watch.monitoring.metrics,
     )
+    watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
     pipeline.run(lambda: watch.tick(pipeline.stop.set))
     return stages.desk.seq
@@ -157,6 +187,7 @@ class _Watch:
     notifier: Notifier
     wishes: _Wishes
     clock: Callable[[], float]
+    monitoring: _Monitoring
     health: Health = field(init=False)
     next_plan: _Plan | None = None
     _ready: bool = False
@@ -173,7 +204,7 @@ class _Watch:
         elif self.wishes.reload:
             self.wishes.reload = False
             self._reload(stop)
-        if stuck := self.health.stuck(_STUCK_AFTER_S):
+        if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:
             self.notifier.alive()
@@ -202,19 +233,23 @@ class _Watch:
             settings = config.load(self.path)
             secrets = settings.secrets()
             plan = _plan(settings)
+            if settings.metrics != self.plan.settings.metrics:
+                self.monitoring.endpoint.serve(settings.metrics)
         except VestibuleError as error:
             log.error("reload refused, the old configuration stays", problem=str(error))  # noqa: TRY400 - one line says it
             self.notifier.ready()
             return
         configure(settings.log, [*secrets, *self.plan.settings.secrets()])
         log.info("configuration read again", cameras=len(settings.cameras))
+        if settings.metrics.enabled and not self.monitoring.endpoint.open:
+            self.monitoring.serve(settings)
         self.next_plan = plan
         stop()
 
 
-def _publisher(settings: Settings) -> MqttSink:
+def _publisher(settings: Settings, metrics: Metrics) -> MqttSink:
     path = settings.mqtt.outbox_path()
     if path is None:
         log.warning("events that wait for the broker are lost if this process ends; set mqtt.outbox_file")
-    outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events)
+    outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events, acknowledged=metrics.acknowledged)
     return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox)

@@ -1,0 +1,205 @@
+"""What Prometheus is told of the daemon: what others count is read when it asks, durations are measured here.
+
+No picture, no secret and no camera's address gets in: labels are the configuration's ids and words of our own.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+from vestibule.config import Settings
+from vestibule.endpoint import Page
+from vestibule.health import CameraHealth, CameraState, Health
+from vestibule.outbox import OutboxStatus
+from vestibule.outbox_file import Outcome
+from vestibule.pipeline import Stage
+from vestibule.sinks import MqttSink
+from vestibule.sources import Fate
+from vestibule.types import Message
+
+_STAGE_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_LATENCY_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+_CROPS = (1, 2, 4, 8, 16, 32, 64)
+_QUIET_S = 10.0
+"""Without an analysed frame for so long the daemon sees nothing."""
+_DROPPED: tuple[Fate, ...] = ("thinned", "too_old", "overtaken", "empty", "blank")
+_STATES: tuple[CameraState, ...] = tuple(state for words in get_args(CameraState) for state in get_args(words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """Who is asked at a scrape; replaced whole by a reload."""
+
+    health: Health
+    mqtt: MqttSink
+    quiet_s: float
+
+
+class Metrics:
+    """All metrics of one process, and the pages that show them. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._watched: _Watched | None = None
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(_AtScrape(lambda: self._watched))
+        self._stages = Histogram(
+            "vestibule_stage_duration_seconds",
+            "How long a stage takes for one frame, batch or decision.",
+            ["stage"],
+            buckets=_STAGE_S,
+            registry=registry,
+        )
+        for stage in get_args(Stage):
+            self._stages.labels(stage)
+        self._batches = Histogram("vestibule_batch_size_crops", "Crops in a batch.", buckets=_CROPS, registry=registry)
+        self._visits = Counter(
+            "vestibule_visit_events", "Changes of visits published.", ["camera", "type"], registry=registry
+        )
+        self._alerts = Counter("vestibule_alerts", "Alerts published.", ["camera", "rule"], registry=registry)
+        self._delay = Histogram(
+            "vestibule_capture_to_publish_seconds",
+            "From the picture that led to an event until the event is in the outbox.",
+            ["kind"],
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        for kind in ("alert", "visit"):
+            self._delay.labels(kind)
+        self._publish = Histogram(
+            "vestibule_publish_duration_seconds",
+            "From an event's arrival in the outbox until the broker has acknowledged it.",
+            buckets=_LATENCY_S,
+            registry=registry,
+        )
+        self.pages: dict[str, Callable[[], Page]] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+        }
+
+    def watch(self, health: Health, mqtt: MqttSink, settings: Settings) -> None:
+        """Ask these from now on; the cameras' counts begin anew. What can be counted is shown as 0 until it is."""
+        quiet_s = max(_QUIET_S, 3 / settings.capture.analysed_fps)
+        for camera in settings.cameras:
+            for kind in ("new", "update", "end"):
+                self._visits.labels(camera.id, kind)
+            for rule in settings.alerts:
+                if not rule.cameras or camera.id in rule.cameras:
+                    self._alerts.labels(camera.id, rule.name)
+        self._watched = _Watched(health=health, mqtt=mqtt, quiet_s=quiet_s)
+
+    def took(self, stage: Stage, seconds: float) -> None:
+        """Note how long a stage took."""
+        self._stages.labels(stage).observe(seconds)
+
+    def batch(self, crops: int) -> None:
+        """Note a batch's size."""
+        self._batches.observe(crops)
+
+    def published(self, message: Message, since_capture_s: float | None) -> None:
+        """Count an alert or a change of a visit, and note how old the picture was that led to it."""
+        payload = json.loads(message.payload)
+        kind = "alert" if "rule" in payload else "visit"
+        if kind == "alert":
+            self._alerts.labels(payload["camera"], payload["rule"]).inc()
+        else:
+            self._visits.labels(payload["camera"], payload["type"]).inc()
+        if since_capture_s is not None:
+            self._delay.labels(kind).observe(max(0.0, since_capture_s))
+
+    def acknowledged(self, waited_s: float) -> None:
+        """Note how long an event was in the outbox until the broker had it."""
+        self._publish.observe(waited_s)
+
+    def _healthz(self) -> Page:
+        watched = self._watched
+        stuck = watched.health.stuck() if watched is not None else []
+        return _verdict("alive", [f"stuck: {', '.join(stuck)}"] if stuck else [])
+
+    def _readyz(self) -> Page:
+        watched = self._watched
+        if watched is None:
+            return _verdict("ready", ["starting"])
+        problems = []
+        if stuck := watched.health.stuck():
+            problems.append(f"stuck: {', '.join(stuck)}")
+        if (idle_s := watched.health.idle_s) > watched.quiet_s:
+            problems.append(f"no frame analysed for {idle_s:.0f} s")
+        if (state := watched.mqtt.state) != "connected":
+            problems.append(f"broker {state}")
+        return _verdict("ready", problems)
+
+    def _metrics(self) -> Page:
+        return Page(status=200, body=generate_latest(self._registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _verdict(good: str, problems: Sequence[str]) -> Page:
+    text = f"not {good}: {'; '.join(problems)}" if problems else good
+    return Page(status=503 if problems else 200, body=f"{text}\n".encode())
+
+
+class _AtScrape(Collector):
+    """Reads what health and outbox know anyway, when Prometheus asks."""
+
+    def __init__(self, watched: Callable[[], _Watched | None]) -> None:
+        self._watched = watched
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield everything as it is now; nothing before the first configuration runs."""
+        watched = self._watched()
+        if watched is None:
+            return
+        yield from _cameras(watched.health.cameras())
+        failed = watched.health.counts.get("batches_dropped", 0)
+        yield CounterMetricFamily("vestibule_batches_dropped", "Batches that the classifier failed on.", failed)
+        yield GaugeMetricFamily(
+            "vestibule_workers_stuck", "Workers that do not go round any more.", value=len(watched.health.stuck())
+        )
+        yield GaugeMetricFamily(
+            "vestibule_broker_connected", "1 while connected to the broker.", value=watched.mqtt.state == "connected"
+        )
+        yield from _outbox(watched.mqtt.status())
+
+
+def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
+    captured = CounterMetricFamily("vestibule_frames_captured", "Frames that arrived whole.", labels=["camera"])
+    analysed = CounterMetricFamily("vestibule_frames_analysed", "Frames that the detector saw.", labels=["camera"])
+    dropped = CounterMetricFamily(
+        "vestibule_frames_dropped", "Captured frames not analysed.", labels=["camera", "reason"]
+    )
+    corrupt = CounterMetricFamily("vestibule_frames_corrupt", "Frames that arrived damaged.", labels=["camera"])
+    resized = CounterMetricFamily("vestibule_frames_resized", "Changes of a camera's frame size.", labels=["camera"])
+    state = GaugeMetricFamily("vestibule_camera_state", "1 for the state that it is in.", labels=["camera", "state"])
+    connects = CounterMetricFamily("vestibule_camera_connects", "Times a camera was opened.", labels=["camera"])
+    for camera in cameras:
+        own = [camera.camera_id]
+        captured.add_metric(own, camera.frames.get("captured", 0))
+        analysed.add_metric(own, camera.frames.get("analysed", 0))
+        corrupt.add_metric(own, camera.frames.get("corrupt", 0))
+        resized.add_metric(own, camera.frames.get("resized", 0))
+        connects.add_metric(own, camera.connects)
+        for reason in _DROPPED:
+            dropped.add_metric([*own, reason], camera.frames.get(reason, 0))
+        for name in _STATES:
+            state.add_metric([*own, name], camera.state == name)
+    yield from (captured, analysed, dropped, corrupt, resized, state, connects)
+
+
+def _outbox(status: OutboxStatus) -> Iterator[Metric]:
+    yield GaugeMetricFamily("vestibule_outbox_events", "Events that the broker has not acknowledged.", status.waiting)
+    yield GaugeMetricFamily(
+        "vestibule_outbox_oldest_event_age_seconds", "How long the oldest of them has waited.", status.oldest_age_s
+    )
+    safe = status.on_disk and status.problem is None
+    yield GaugeMetricFamily("vestibule_outbox_on_disk", "1 if they would survive the process.", safe)
+    settled = CounterMetricFamily("vestibule_outbox_settled_events", "What became of events.", labels=["outcome"])
+    for outcome in get_args(Outcome):
+        settled.add_metric([outcome], status.outcomes[outcome])
+    yield settled
