@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from vestibule.config import Settings, load
+from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
-from vestibule.sections import read_secret
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 CAMERA = "[[cameras]]\nid = 'door'\nsource = 'rtsp://192.0.2.1/a'\n"

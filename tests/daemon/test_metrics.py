@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import get_args
 
@@ -267,12 +267,41 @@ def test_a_daemon_shows_what_it_does(tmp_path: Path) -> None:
     for stage in ("classify", "decide", "publish"):
         assert value(samples, "vestibule_stage_duration_seconds_count", stage=stage) >= 1
     assert value(samples, "process_resident_memory_bytes") > 0
+    delay_s = value(samples, "vestibule_capture_to_publish_seconds_sum", kind="alert")
+    assert 0 < delay_s < 1e6  # of one clock, not the difference of two
     for word in (SECRET, "127.0.0.1", "viewer", str(tmp_path)):
         assert word not in text
     documented = set(re.findall(r"^\| `(vestibule_\w+)", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE))
     shown = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name, _ in samples if name.startswith("vestibule_")}
     shown = {name for name in shown if f"{name}_total" not in shown}  # left of a counter's _created
     assert documented == shown
+
+
+@needs_mosquitto
+def test_clients_that_mean_no_good_do_not_disturb_the_daemon(tmp_path: Path) -> None:
+    video = clip(tmp_path / "walk.mp4", 60, crossing("Dress", 1.0))
+    with ExitStack() as held, Mosquitto() as broker, daemon(configure(tmp_path, video, broker.port)) as running:
+        running.wait_told("READY=1")
+        before = value(metrics_of(running), "vestibule_frames_analysed_total", camera="door")
+        host, _, port = running.events("metrics served")[0]["address"].rpartition(":")
+        for number in range(40):
+            client = held.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            with suppress(ConnectionError):  # the seventeenth is turned away
+                client.sendall((b"GET /metrics HTTP/1.1\r\nX: y", b"\0" * 5000, b"GET /" + b"a" * 90_000)[number % 3])
+        wait_until(lambda: answers(running), "an answer, once those who say nothing are cut off")
+        wait_until(
+            lambda: value(metrics_of(running), "vestibule_frames_analysed_total", camera="door") > before, "new frames"
+        )
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0, running.printed
+    assert not running.events("page failed")
+
+
+def answers(running: Daemon) -> bool:
+    try:
+        return running.scrape("/healthz") == (200, "alive\n")
+    except OSError:
+        return False
 
 
 @needs_mosquitto
