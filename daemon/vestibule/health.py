@@ -123,10 +123,10 @@ class Health:
         """Seconds since a frame of any camera was analysed; since the start if none was."""
         return self._monotonic() - self._analysed_s
 
-    def stuck(self, after_s: float = STUCK_AFTER_S) -> list[str]:
-        """Return the workers that have not gone round their loop for so long."""
+    def stuck(self) -> list[str]:
+        """Return the workers that have not gone round their loop for `STUCK_AFTER_S`."""
         now_s = self._monotonic()
-        return [worker for worker, beat_s in self._beats_s.copy().items() if now_s - beat_s > after_s]
+        return [worker for worker, beat_s in self._beats_s.copy().items() if now_s - beat_s > STUCK_AFTER_S]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -77,9 +77,9 @@ def test_a_worker_that_stands_still_is_named(health: Health, clock: Clock) -> No
     health.beat("classify")
     clock.now_s += 20
     health.beat("look")
-    assert health.stuck(30) == []
+    assert health.stuck() == []
     clock.now_s += 20
-    assert health.stuck(30) == ["classify"]
+    assert health.stuck() == ["classify"]
 
 
 def test_the_summary_names_who_is_not_well(health: Health) -> None:

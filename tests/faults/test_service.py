@@ -28,7 +28,7 @@ class Stuck(toyshop.ToyDetector):
         threading.Event().wait()
 from vestibule.stages import Models
 vestibule.service.load_models = lambda settings: Models(detector=Stuck(), classifier=toyshop.ToyClassifier())
-vestibule.service._STUCK_AFTER_S = 1.0
+vestibule.health.STUCK_AFTER_S = 1.0
 """
 
 
@@ -140,6 +140,7 @@ def test_a_worker_that_stands_still_is_left_to_the_watchdog(stroll: Path, tmp_pa
     with daemon(write(tmp_path, {"door": stroll}), patch=STUCK_DETECTOR, watchdog_s=1.0) as running:
         running.wait_told("WATCHDOG=1")
         running.wait_told("STATUS=stuck: look")
+        assert running.scrape("/healthz") == (503, "not alive: stuck: look\n")
         fed = running.count_told("WATCHDOG=1")
         time.sleep(1.5)
         assert running.count_told("WATCHDOG=1") == fed
