@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 ZOO = Path(__file__).parent / "zoo"
 MANIFEST = "manifest.json"
@@ -60,7 +60,7 @@ class ModelFile(_Model):
 
 
 class Thresholds(_Model):
-    """Scores at which a category is believed; None where the data could not establish the precision.
+    """Scores at which a category or a group is believed; None where the data could not establish the precision.
 
     Attributes:
         positives: positive examples among the out-of-fold predictions that the thresholds rest on.
@@ -90,6 +90,7 @@ class GarmentManifest(_Manifest):
         embedding_size: length of the embedding, unit length.
         same_person_distance: cosine distance below which two embeddings look like one person.
         thresholds: per category.
+        group_thresholds: per group, on `groups.group_scores`; a group without is never told.
     """
 
     kind: Literal["garment-classifier"]
@@ -97,6 +98,12 @@ class GarmentManifest(_Manifest):
     embedding_size: int = Field(gt=0)
     same_person_distance: float = Field(gt=0, lt=2)
     thresholds: dict[GarmentLabel, Thresholds]
+    group_thresholds: dict[GarmentGroup, Thresholds] = {}
+
+    @property
+    def all_thresholds(self) -> dict[GarmentName, Thresholds]:
+        """Those of the categories and of the groups."""
+        return {**self.thresholds, **self.group_thresholds}
 
     @model_validator(mode="after")
     def _labels_are_ours(self) -> "GarmentManifest":

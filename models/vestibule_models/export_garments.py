@@ -28,7 +28,8 @@ from vestibule_models.dataset import (
     read_sprites,
 )
 from vestibule_models.embedding import distances, fit_projection
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.groups import group_scores, group_truth
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 from vestibule_models.letterbox import letterbox
 from vestibule_models.networks import efficientnet_lite
 from vestibule_models.train_garments import load_trained
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     save_keras(model, args.out / "model.keras")
     (args.out / "model.tflite").write_bytes(to_tflite(model))
+    thresholds, group_thresholds = out_of_fold_thresholds(args.trained, photos)
     save_manifest(
         args.out,
         GarmentManifest(
@@ -88,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
             labels=LABELS,
             embedding_size=model.get_layer("projection").units,
             same_person_distance=same_person_distance,
-            thresholds=out_of_fold_thresholds(args.trained, photos),
+            thresholds=thresholds,
+            group_thresholds=group_thresholds,
         ),
     )
     return 0
@@ -100,19 +103,27 @@ def input_of_model(model: "keras.Model") -> InputSpec:
     return INPUT.model_copy(update={"height": height, "width": width})
 
 
-def out_of_fold_thresholds(trained: Path, photos: Sequence[Example]) -> dict[GarmentLabel, Thresholds]:
-    """Return each category's thresholds from the answers of the fold networks, `fold*/out_of_fold.npz`."""
+def out_of_fold_thresholds(
+    trained: Path, photos: Sequence[Example]
+) -> tuple[dict[GarmentLabel, Thresholds], dict[GarmentGroup, Thresholds]]:
+    """Return the categories' and the groups' thresholds from the fold networks' answers, `fold*/out_of_fold.npz`."""
     by_name = {example.path.name: example for example in photos if example.split in ("train", "val")}
     answers = [np.load(path) for path in sorted(trained.glob("fold*/out_of_fold.npz"))]
     names = [str(name) for answer in answers for name in answer["files"]]
     if sorted(names) != sorted(by_name):
         print(f"only {len(names)} of {len(by_name)} street photos have out-of-fold answers: provisional thresholds")  # noqa: T201
     if not names:
-        return {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
+        none = Thresholds(positives=0, likely=None, certain=None)
+        return dict.fromkeys(LABELS, none), dict.fromkeys(GarmentGroup, none)
     probs = np.concatenate([answer["probs"] for answer in answers])
     targets = np.stack([by_name[name].targets for name in names])
     known = np.stack([by_name[name].known for name in names])
-    return {label: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)}
+    truth, told = group_truth(targets, known)
+    scores = group_scores(probs)
+    return (
+        {label: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)},
+        {group: thresholds_for(truth[:, i], scores[:, i], told[:, i]) for i, group in enumerate(MEMBERS)},
+    )
 
 
 def fit_embedding(

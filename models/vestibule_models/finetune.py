@@ -21,7 +21,8 @@ from vestibule_models.artifact import (
 )
 from vestibule_models.calibration import MIN_POSITIVES, thresholds_for
 from vestibule_models.dataset import Example, read_photos
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.groups import group_scores, group_truth
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 from vestibule_models.pictures import find_unreadable
 from vestibule_models.staging import new_folder
 
@@ -88,7 +89,9 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
             f"no epoch was better beyond chance than {manifest.name} on the {len(splits['val'])} validation photos "
             f"(loss {losses[0]:.3f}, at best {min(losses):.3f}); nothing written: keep that model, or label more"
         )
-    thresholds, fitted = choose_thresholds(manifest, val.targets, ft.answer(tail, val), val.known)
+    answers = ft.answer(tail, val)
+    thresholds, fitted = choose_thresholds(manifest, val.targets, answers, val.known)
+    group_thresholds, fitted_groups = choose_group_thresholds(manifest, val.targets, answers, val.known)
     provenance: dict[str, str | int | float] = {
         **{key: value for key, value in manifest.provenance.items() if key in ("architecture", "outputs")},
         "parent": f"{manifest.name}@{manifest.version}",
@@ -99,10 +102,15 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         "validation_loss_after": round(losses[best], 4),
         "epochs": best,
         "seed": seed,
-        "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted) or 'none'}",
+        "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted + fitted_groups) or 'none'}",
     }
-    changed = {"version": f"{manifest.version}+{len(splits['train'])}photos", "thresholds": thresholds}
-    write(model, manifest.model_copy(update={**changed, "provenance": provenance}), out)
+    changed = {
+        "version": f"{manifest.version}+{len(splits['train'])}photos",
+        "thresholds": thresholds,
+        "group_thresholds": group_thresholds,
+        "provenance": provenance,
+    }
+    write(model, manifest.model_copy(update=changed), out)
 
 
 def usable_photos(examples: Sequence[Example]) -> list[Example]:
@@ -127,6 +135,17 @@ def choose_thresholds(
     fitted = [i for i in range(len(LABELS)) if int((targets[:, i] * known[:, i]).sum()) >= MIN_POSITIVES]
     anew = {LABELS[i]: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i in fitted}
     return {**manifest.thresholds, **anew}, [str(LABELS[i]) for i in fitted]
+
+
+def choose_group_thresholds(
+    manifest: GarmentManifest, targets: NDArray[np.float32], probs: NDArray[np.float32], known: NDArray[np.float32]
+) -> tuple[dict[GarmentGroup, Thresholds], list[str]]:
+    """Return likewise of the groups; all (N, 15)."""
+    truth, told = group_truth(targets, known)
+    scores = group_scores(probs)
+    fitted = [(i, group) for i, group in enumerate(MEMBERS) if int(truth[:, i].sum()) >= MIN_POSITIVES]
+    anew = {group: thresholds_for(truth[:, i], scores[:, i], told[:, i]) for i, group in fitted}
+    return {**manifest.group_thresholds, **anew}, [str(group) for _, group in fitted]
 
 
 def write(model: "keras.Model", manifest: GarmentManifest, folder: Path) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import Thresholds
 from vestibule_models.calibration import Interval, average_precision, wilson
+from vestibule_models.groups import group_scores, group_truth
 from vestibule_models.labels import LABELS, MEMBERS, GarmentLabel
 from vestibule_models.reliability import Calibration, calibration_of
 
@@ -90,27 +91,6 @@ def enough(targets: Floats, known: Floats) -> NDArray[np.bool_]:
     return np.asarray(
         ((targets * known).sum(axis=0) >= MIN_POSITIVES) & (((1 - targets) * known).sum(axis=0) > 0), np.bool_
     )
-
-
-def group_scores(probs: Floats) -> Floats:
-    """Return float32 (N, 4): how sure it is that any member of each group is worn, taken as independent (noisy-or).
-
-    Args:
-        probs: float32 (N, 15).
-    """
-    columns = [[LABELS.index(label) for label in members] for members in MEMBERS.values()]
-    return np.stack([1 - np.prod(1 - probs[:, members], axis=1) for members in columns], axis=1)
-
-
-def group_truth(targets: Floats, known: Floats) -> tuple[Floats, Floats]:
-    """Return targets and known float32 (N, 4): worn if any member is, absent if all are known to be, else unknown."""
-    truth, told = [], []
-    for members in MEMBERS.values():
-        columns = [LABELS.index(label) for label in members]
-        worn = (targets[:, columns] * known[:, columns]).max(axis=1)
-        truth.append(worn)
-        told.append(np.maximum(worn, known[:, columns].min(axis=1)))
-    return np.stack(truth, axis=1), np.stack(told, axis=1)
 
 
 def measure(

@@ -43,3 +43,9 @@ MEMBERS: dict[GarmentGroup, tuple[GarmentLabel, ...]] = {
     GarmentGroup.ONE_PIECE: (GarmentLabel.JUMPSUIT, GarmentLabel.ROMPER),
 }
 """The categories of each group. Dress, Jeans, Shorts, Skirt and Sweatpants stand for themselves."""
+
+GROUP_OF: dict[GarmentLabel, GarmentGroup] = {label: group for group, members in MEMBERS.items() for label in members}
+"""The group of each category that has one."""
+
+GarmentName = GarmentLabel | GarmentGroup
+"""Whatever a garment can be called."""
