@@ -9,9 +9,11 @@ from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.types import Frame, Reading, Tracks, Visit
 from vestibule.visits import VisitKeeper
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
-THRESHOLDS = {label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS}
+THRESHOLDS: dict[GarmentName, Thresholds] = {
+    name: Thresholds(positives=30, likely=0.5, certain=0.8) for name in (*LABELS, *GarmentGroup)
+}
 CAMERA = CameraConfig(id="door", source="0")
 _COLOURS = 8
 
@@ -23,15 +25,20 @@ Path = Callable[[float], Place | None]
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with a look (persons of different looks are at cosine distance 1), clothes and perhaps colours."""
+    """Somebody with a look (persons of different looks are at cosine distance 1), clothes and perhaps colours.
+
+    Each garment of `doubtful` is scored 0.4, below every threshold.
+    """
 
     look: int
     wears: tuple[str, ...] = ("Dress",)
     colours: int | None = None
+    doubtful: tuple[str, ...] = ()
 
     def reading(self, track_id: int, at_s: float, *, camera_id: str = "door", quality: float = 0.5) -> Reading:
         probs = np.full(len(LABELS), 0.1, np.float32)
         probs[[LABELS.index(GarmentLabel(name)) for name in self.wears]] = 0.9
+        probs[[LABELS.index(GarmentLabel(name)) for name in self.doubtful]] = 0.4
         embedding = np.zeros(16, np.float32)
         embedding[self.look] = 1
         return Reading(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.errors import SinkError
+from vestibule.payloads import told_groups
 from vestibule.sections import CameraConfig
 from vestibule.types import Frame, Tracks, Visit
 
@@ -99,7 +100,8 @@ class Annotator:
     def _draw_person(self, canvas: Image, track_id: int, box: npt.NDArray[np.float32], visit: Visit | None) -> None:
         colour, text = _GREY, f"#{track_id}"
         if visit is not None:
-            worn = ", ".join(f"{garment.label} {garment.score:.2f}" for garment in visit.garments)
+            told = (*visit.garments, *told_groups(visit.garments, visit.groups))
+            worn = ", ".join(f"{garment.label} {garment.score:.2f}" for garment in told)
             state = "staff" if visit.silent else worn or ("-" if visit.phase != "new" else "...")
             text = f"{text} {state}"
             colour = _GREEN if visit.phase == "confirmed" else _BLUE

@@ -59,7 +59,7 @@ def _detector(settings: config.Settings) -> str:
 def _classifier(settings: config.Settings) -> str:
     classifier = build_classifier(settings.classifier)
     manifest = classifier.manifest
-    rules = Rules(rules=settings.alerts, thresholds=manifest.thresholds, zone_info=settings.site.zone_info)
+    rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
     never = "; ".join(f"alert {rule} can never name {label} ({floor})" for rule, label, floor in rules.unalertable())
     return f"{manifest.name}@{manifest.version} on {classifier.runtime}" + (f"; {never}" if never else "")
 

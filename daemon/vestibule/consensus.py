@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from vestibule.types import Garment, Reading
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.groups import group_scores
+from vestibule_models.labels import LABELS, MEMBERS, GarmentName
 
+_NAMES: tuple[GarmentName, ...] = (*LABELS, *MEMBERS)
 _LEAST_WEIGHT = 1e-6
 _CLEAR_MARGIN = 0.15
 """A score this far from its threshold is not going to change sides with the next reading or two."""
@@ -20,26 +22,27 @@ class Evidence:
     The score of a category is sum(w_i p_i) / sum(w_i) over all readings, p_i the probability and w_i the cube of the
     crop's quality (at least 1e-6), since somebody who walks up is read far better near than far; the mean look alike,
     of the embeddings. It does not depend on the order in which readings arrive. A category is worn when its score
-    reaches its `likely` threshold; one without never is.
+    reaches its `likely` threshold; one without never is. The groups' scores are averaged in the same way, so that a
+    jacket taken for a blazer half of the time is outerwear all along.
 
     Attributes:
         count: readings so far.
         first_at_s: capture time of the earliest, Unix seconds; infinite before the first.
         weight: sum of w_i.
-        probs: float64 (15,), sum of w_i p_i.
-        votes: int64 (15,), how many readings alone reached the threshold.
+        scores: float64 (19,), sum of w_i p_i: the categories, then the groups.
+        votes: int64 (19,), how many readings alone reached the threshold.
         look: float64 (D,), sum of w_i times the embedding; None before the first.
         worn_before: which categories were worn one reading ago.
     """
 
-    def __init__(self, thresholds: Mapping[GarmentLabel, Thresholds]) -> None:
-        likely = [thresholds[label].likely if label in thresholds else None for label in LABELS]
+    def __init__(self, thresholds: Mapping[GarmentName, Thresholds]) -> None:
+        likely = [thresholds[name].likely if name in thresholds else None for name in _NAMES]
         self._likely = np.array([np.inf if value is None else value for value in likely])
         self.count = 0
         self.first_at_s = float("inf")
         self.weight = 0.0
-        self.probs = np.zeros(len(LABELS))
-        self.votes = np.zeros(len(LABELS), np.int64)
+        self.scores = np.zeros(len(_NAMES))
+        self.votes = np.zeros(len(_NAMES), np.int64)
         self.look: npt.NDArray[np.float64] | None = None
         self.worn_before: tuple[bool, ...] | None = None
         self._worn: tuple[bool, ...] | None = None
@@ -54,8 +57,9 @@ class Evidence:
         self.count += 1
         self.first_at_s = min(self.first_at_s, reading.captured_at_s)
         self.weight += weight
-        self.probs += weight * probs
-        self.votes += probs >= self._likely
+        scores = np.concatenate((probs, group_scores(probs[np.newaxis])[0]))
+        self.scores += weight * scores
+        self.votes += scores >= self._likely
         self.look = weight * embedding + (0.0 if self.look is None else self.look)
         self._note()
 
@@ -67,7 +71,7 @@ class Evidence:
         self.count += other.count
         self.first_at_s = min(self.first_at_s, other.first_at_s)
         self.weight += other.weight
-        self.probs += other.probs
+        self.scores += other.scores
         self.votes += other.votes
         self.look = other.look + (0.0 if self.look is None else self.look)
         self._note()
@@ -75,30 +79,40 @@ class Evidence:
             self.worn_before = other.worn_before
 
     def _note(self) -> None:
-        self.worn_before, self._worn = self._worn, tuple((self.probs / self.weight >= self._likely).tolist())
+        self.worn_before, self._worn = self._worn, tuple((self._means() >= self._likely)[: len(LABELS)].tolist())
+
+    def _means(self) -> npt.NDArray[np.float64]:
+        return self.scores / self.weight
 
     def suffices(self, min_readings: int, enough_readings: int) -> bool:
         """Whether what is worn is settled.
 
         It is with `min_readings` if something is worn, the last of them did not change what, and every score is well
         above or well below its threshold; else, where a score is near it or nothing was recognised yet, with
-        `enough_readings`.
+        `enough_readings`. The categories decide that; whoever is told by a group alone has been read that often.
         """
         if self.count < min_readings or (self._worn != self.worn_before and min_readings > 1):
             return False
-        distance = np.abs(self.probs / self.weight - self._likely)
+        distance = np.abs(self._means() - self._likely)[: len(LABELS)]
         clear = any(self._worn or ()) and bool((distance >= _CLEAR_MARGIN).all())
         return clear or self.count >= enough_readings
 
     def garments(self) -> tuple[Garment, ...]:
         """Return what is worn, best score first, then in the labels' order."""
-        if self._worn is None:
+        return self._told(range(len(LABELS)))
+
+    def groups(self) -> tuple[Garment, ...]:
+        """Return the groups one of whose members is worn, whether or not it can be said which; ordered likewise."""
+        return self._told(range(len(LABELS), len(_NAMES)))
+
+    def _told(self, columns: range) -> tuple[Garment, ...]:
+        if self.count == 0:
             return ()
-        scores = np.minimum(self.probs / self.weight, 1.0)
+        means = self._means()
         found = [
-            Garment(label=label.value, score=float(scores[i]), votes=int(self.votes[i]))
-            for i, label in enumerate(LABELS)
-            if self._worn[i]
+            Garment(label=_NAMES[i].value, score=min(float(means[i]), 1.0), votes=int(self.votes[i]))
+            for i in columns
+            if means[i] >= self._likely[i]
         ]
         return tuple(sorted(found, key=lambda garment: -garment.score))
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestibule.types import Alert, Garment, Message, Phase, Visit
+from vestibule_models.labels import GROUP_OF
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_DIR = Path(__file__).parent / "schemas"
@@ -25,6 +26,11 @@ _Iso = Annotated[
     Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="The same moment, ISO-8601, UTC."),
 ]
 _Name = Annotated[str, Field(min_length=1)]
+
+_Groups = Annotated[
+    tuple["GarmentPayload", ...],
+    Field(description="Kinds of garment that are worn where it cannot be said which garment; best score first."),
+]
 
 _TYPE_OF_PHASE: dict[Phase, Literal["new", "update", "end"]] = {"new": "new", "confirmed": "update", "ended": "end"}
 
@@ -41,7 +47,7 @@ class ModelNames(_Payload):
 
 
 class GarmentPayload(_Payload):
-    """One garment: the mean score of its readings (4 decimals) and how many of them alone were sure."""
+    """One garment or group: the mean score of its readings (4 decimals) and how many of them alone were sure."""
 
     label: _Name
     score: Annotated[float, Field(ge=0, le=1)]
@@ -66,6 +72,7 @@ class AlertPayload(_Payload):
     alert_id: _Name
     rule: _Name
     garments: tuple[GarmentPayload, ...]
+    groups: _Groups = ()
     summary: _Name = Field(description="The alert in words, for people.")
     first_seen_at_s: _Seconds
     first_seen_at: _Iso
@@ -86,6 +93,7 @@ class VisitPayload(_Payload):
     zones: tuple[_Name, ...]
     visit_id: _Name
     garments: tuple[GarmentPayload, ...] = Field(description="Best score first; provisional until `settled`.")
+    groups: _Groups = ()
     summary: _Name = Field(description="The visit in words, for people.")
     entered: bool = Field(description="Crossed the entrance line inwards, or there is no line.")
     settled: bool = Field(description="The garments are final.")
@@ -150,6 +158,7 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
         seq: number of this event since the start.
         model: the networks at work, as in `ModelNames`.
     """
+    groups = told_groups(alert.garments, alert.groups)
     payload = AlertPayload(
         schema_version=SCHEMA_VERSION,
         event_id=alert.alert_id,
@@ -161,7 +170,8 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
         alert_id=alert.alert_id,
         rule=alert.rule,
         garments=tuple(GarmentPayload.of(garment) for garment in alert.garments),
-        summary=_summary("customer", alert.garments),
+        groups=tuple(GarmentPayload.of(group) for group in groups),
+        summary=_summary("customer", (*alert.garments, *groups)),
         first_seen_at_s=_to_ms(alert.first_seen_at_s) / 1000,
         first_seen_at=_iso(alert.first_seen_at_s),
         raised_at_s=_to_ms(alert.raised_at_s) / 1000,
@@ -174,6 +184,7 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
 def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
     """Publishable form of a visit that changed at `at_s`; arguments as for `alert_message`."""
     kind = _TYPE_OF_PHASE[visit.phase]
+    groups = told_groups(visit.garments, visit.groups)
     draft = VisitPayload(
         schema_version=SCHEMA_VERSION,
         event_id=visit.visit_id,
@@ -184,7 +195,8 @@ def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int
         zones=visit.zones,
         visit_id=visit.visit_id,
         garments=tuple(GarmentPayload.of(garment) for garment in visit.garments),
-        summary=_summary("staff" if visit.silent else "customer", visit.garments),
+        groups=tuple(GarmentPayload.of(group) for group in groups),
+        summary=_summary("staff" if visit.silent else "customer", (*visit.garments, *groups)),
         entered=visit.entered,
         settled=visit.settled,
         staff=visit.silent,
@@ -198,6 +210,12 @@ def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int
     event_id = f"{visit.visit_id}:{kind}:{_digest(draft, at_s)}"
     payload = draft.model_copy(update={"event_id": event_id, "seq": seq})
     return Message(topic=visits_topic(prefix, site), at_s=at_s, payload=_encode(payload))
+
+
+def told_groups(garments: tuple[Garment, ...], groups: tuple[Garment, ...]) -> tuple[Garment, ...]:
+    """Return the groups none of whose members is named: beside a jacket, "Outerwear" says nothing new."""
+    named = {GROUP_OF.get(garment.label) for garment in garments}
+    return tuple(group for group in groups if group.label not in named)
 
 
 def json_schema(name: str) -> dict[str, Any]:

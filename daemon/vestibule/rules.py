@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from vestibule.sections import AlertRule, OpeningHours
 from vestibule.types import Alert, Garment, Visit
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import GarmentLabel
+from vestibule_models.labels import GROUP_OF, MEMBERS, GarmentGroup, GarmentLabel, GarmentName
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -21,24 +21,25 @@ class Rules:
     """
 
     def __init__(
-        self, *, rules: Sequence[AlertRule], thresholds: Mapping[GarmentLabel, Thresholds], zone_info: ZoneInfo
+        self, *, rules: Sequence[AlertRule], thresholds: Mapping[GarmentName, Thresholds], zone_info: ZoneInfo
     ) -> None:
         self._rules = tuple(rules)
-        self._thresholds = thresholds
+        self._thresholds = {name.value: found for name, found in thresholds.items()}
         self._zone_info = zone_info
         self._spent: defaultdict[str, set[str]] = defaultdict(set)
         self._raised_at_s: dict[tuple[str, str], float] = {}
 
-    def unalertable(self) -> list[tuple[str, GarmentLabel, str]]:
+    def unalertable(self) -> list[tuple[str, GarmentName, str]]:
         """Return (rule, garment, confidence) for what is asked for and can never raise an alert.
 
-        The category has no threshold of that confidence: the data could not establish its precision.
+        The category has no threshold of that confidence: the data could not establish its precision. Of a group,
+        neither it nor any of its members has one.
         """
         return [
-            (rule.name, label, rule.confidence)
+            (rule.name, name, rule.confidence)
             for rule in self._rules
-            for label in dict.fromkeys((*rule.any_of, *rule.all_of))
-            if self._floor(rule, label) is None
+            for name in dict.fromkeys((*rule.any_of, *rule.all_of))
+            if all(self._floor(rule, each) is None for each in (name, *_members(name)))
         ]
 
     def judge(self, visit: Visit, now_s: float) -> tuple[Alert, ...]:
@@ -53,8 +54,8 @@ class Rules:
     def _apply(self, rule: AlertRule, visit: Visit, now_s: float) -> Alert | None:
         if rule.name in self._spent.get(visit.visit_id, ()) or not self._is_asked(rule, visit, now_s):
             return None
-        garments = self._matching(rule, visit)
-        if not garments:
+        garments, groups = self._matching(rule, visit)
+        if not garments and not groups:
             return None
         self._spent[visit.visit_id].add(rule.name)
         raised_at_s = self._raised_at_s.get((visit.camera_id, rule.name))
@@ -70,6 +71,7 @@ class Rules:
             garments=garments,
             first_seen_at_s=visit.first_seen_at_s,
             raised_at_s=now_s,
+            groups=groups,
         )
 
     def _is_asked(self, rule: AlertRule, visit: Visit, now_s: float) -> bool:
@@ -80,24 +82,34 @@ class Rules:
         local = datetime.fromtimestamp(now_s, tz=UTC).astimezone(self._zone_info)
         return not rule.hours or any(is_open(hours, local) for hours in rule.hours)
 
-    def _matching(self, rule: AlertRule, visit: Visit) -> tuple[Garment, ...]:
-        """Return the garments asked for, in the visit's order; none unless the rule as a whole is met."""
+    def _matching(self, rule: AlertRule, visit: Visit) -> tuple[tuple[Garment, ...], tuple[Garment, ...]]:
+        """Return the garments and groups asked for, in the visit's order; none unless the rule as a whole is met.
+
+        A garment that passes stands for its group, which is not repeated beside it.
+        """
         asked = {*rule.any_of, *rule.all_of}
-        passing = tuple(g for g in visit.garments if g.label in asked and self._passes(rule, g))
-        worn = {garment.label for garment in passing}
-        if not worn.issuperset(rule.all_of) or (rule.any_of and worn.isdisjoint(rule.any_of)):
-            return ()
-        return passing
+        wanted = {each for name in asked for each in (name, *_members(name))}
+        garments = tuple(g for g in visit.garments if g.label in wanted and self._passes(rule, g))
+        worn = {group for g in garments if (group := GROUP_OF.get(g.label))}
+        groups = tuple(g for g in visit.groups if g.label in asked - worn and self._passes(rule, g))
+        met = worn.union(g.label for g in (*garments, *groups))
+        if not met.issuperset(rule.all_of) or (rule.any_of and met.isdisjoint(rule.any_of)):
+            return (), ()
+        return garments, groups
 
     def _passes(self, rule: AlertRule, garment: Garment) -> bool:
-        floor = self._floor(rule, GarmentLabel(garment.label))
+        floor = self._floor(rule, garment.label)
         return floor is not None and garment.score >= max(floor, rule.min_score)
 
-    def _floor(self, rule: AlertRule, label: GarmentLabel) -> float | None:
-        thresholds = self._thresholds.get(label)
+    def _floor(self, rule: AlertRule, name: str) -> float | None:
+        thresholds = self._thresholds.get(name)
         if thresholds is None:
             return None
         return thresholds.likely if rule.confidence == "likely" else thresholds.certain
+
+
+def _members(name: GarmentName) -> tuple[GarmentLabel, ...]:
+    return MEMBERS[name] if isinstance(name, GarmentGroup) else ()
 
 
 def is_open(hours: OpeningHours, local: datetime) -> bool:

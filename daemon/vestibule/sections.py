@@ -7,12 +7,21 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
 from vestibule.redaction import has_password
-from vestibule_models.labels import GarmentLabel
+from vestibule_models.labels import GarmentGroup, GarmentLabel, GarmentName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Fraction, Fraction]
@@ -22,6 +31,19 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
 """One or more levels of a topic, without wildcards."""
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+_GARMENTS: dict[str, GarmentName] = {name.value: name for name in (*GarmentLabel, *GarmentGroup)}
+
+
+def _garment(value: object) -> GarmentName:
+    if isinstance(value, str) and value in _GARMENTS:
+        return _GARMENTS[value]
+    raise ValueError(f"unknown garment; garments are {', '.join(GarmentLabel)}; groups are {', '.join(GarmentGroup)}")
+
+
+AskedGarment = Annotated[GarmentName, BeforeValidator(_garment)]
+"""A category or a group, by its name."""
 
 
 class _Section(BaseModel):
@@ -283,7 +305,7 @@ class AlertRule(_Section):
     """What the staff want to be told.
 
     Attributes:
-        any_of: one of these garments is enough.
+        any_of: one of these garments is enough; of a group, one of its members, or that it can be said to be one.
         all_of: all of these must be worn (besides one of `any_of`, if given).
         confidence: floor in words: `likely` is a precision of 0.75, `certain` 0.9, on held-out photos.
         min_score: floor as a score, on top of `confidence`.
@@ -294,8 +316,8 @@ class AlertRule(_Section):
     """
 
     name: Identifier
-    any_of: tuple[GarmentLabel, ...] = ()
-    all_of: tuple[GarmentLabel, ...] = ()
+    any_of: tuple[AskedGarment, ...] = ()
+    all_of: tuple[AskedGarment, ...] = ()
     confidence: Literal["likely", "certain"] = "likely"
     min_score: Fraction = 0.0
     cameras: tuple[Identifier, ...] = ()

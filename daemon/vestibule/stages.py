@@ -58,12 +58,12 @@ class Desk:
             camera.id: VisitKeeper(
                 camera=camera,
                 config=settings.visits,
-                thresholds=manifest.thresholds,
+                thresholds=manifest.all_thresholds,
                 same_person_distance=manifest.same_person_distance,
             )
             for camera in cameras
         }
-        self.rules = Rules(rules=settings.alerts, thresholds=manifest.thresholds, zone_info=settings.site.zone_info)
+        self.rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
         self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
         self.seq = seq
 

@@ -57,6 +57,7 @@ class Stay:
         self._zones: tuple[str, ...] = ()
         self._staff_s = 0.0
         self._garments: tuple[Garment, ...] = ()
+        self._groups: tuple[Garment, ...] = ()
         self._readings = 0
         self._said: Visit | None = None
         for sight in fragment.sights:
@@ -144,7 +145,8 @@ class Stay:
 
     def _conclude(self, outcome: Literal["settled", "expired"]) -> None:
         self.outcome = outcome
-        self._garments, self._readings = self.evidence.garments(), self.evidence.count
+        self._garments, self._groups = self.evidence.garments(), self.evidence.groups()
+        self._readings = self.evidence.count
 
     def is_over(self, now_s: float, *, in_view: bool) -> bool:
         """Whether the person has been gone for so long that the stay has ended."""
@@ -203,5 +205,6 @@ class Stay:
             settled=self.outcome == "settled",
             silent=self.silent,
             readings=self.evidence.count if is_open else self._readings,
+            groups=self.evidence.groups() if is_open else self._groups,
         )
         return self._said

@@ -148,12 +148,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garment:
-    """One garment of a visit.
+    """One garment of a visit, or a group of garments one of which is worn.
 
     Attributes:
-        label: one of the 15 categories.
+        label: one of the 15 categories, or of the groups of `vestibule_models.labels.GarmentGroup`.
         score: 0 to 1, the quality-weighted mean over the visit's readings.
-        votes: how many readings alone were at or above the category's threshold.
+        votes: how many readings alone were at or above its threshold.
     """
 
     label: str
@@ -177,6 +177,7 @@ class Visit:
         settled: the evidence sufficed before the deadline; only a settled visit may raise an alert.
         silent: never alerts: staff, mannequin, poster.
         readings: how many readings it rests on.
+        groups: those that are sure enough, best score first; also where a member is among `garments`.
     """
 
     visit_id: str
@@ -190,6 +191,7 @@ class Visit:
     settled: bool
     silent: bool
     readings: int
+    groups: tuple[Garment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,7 @@ class Alert:
         garments: those of the visit that the rule asked for.
         first_seen_at_s: of the visit, Unix seconds, UTC.
         raised_at_s: Unix seconds, UTC.
+        groups: those that the rule asked for and none of whose members is among `garments`.
     """
 
     alert_id: str
@@ -215,6 +218,7 @@ class Alert:
     garments: tuple[Garment, ...]
     first_seen_at_s: float
     raised_at_s: float
+    groups: tuple[Garment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.stay import Stay
 from vestibule.types import Reading, Tracks, Visit
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import GarmentLabel
+from vestibule_models.labels import GarmentName
 
 _LATE_READING_S = 30.0
 """How long after its last sight a track that is no longer its stay's is remembered, for readings on their way."""
@@ -32,7 +32,7 @@ class VisitKeeper:
         *,
         camera: CameraConfig,
         config: VisitsConfig,
-        thresholds: Mapping[GarmentLabel, Thresholds],
+        thresholds: Mapping[GarmentName, Thresholds],
         same_person_distance: float,
     ) -> None:
         self._camera = camera

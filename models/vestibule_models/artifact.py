@@ -103,7 +103,7 @@ class GarmentManifest(_Manifest):
     @property
     def all_thresholds(self) -> dict[GarmentName, Thresholds]:
         """Those of the categories and of the groups."""
-        return {**self.thresholds, **self.group_thresholds}
+        return dict((*self.thresholds.items(), *self.group_thresholds.items()))
 
     @model_validator(mode="after")
     def _labels_are_ours(self) -> "GarmentManifest":

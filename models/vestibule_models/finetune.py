@@ -91,7 +91,8 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         )
     answers = ft.answer(tail, val)
     thresholds, fitted = choose_thresholds(manifest, val.targets, answers, val.known)
-    group_thresholds, fitted_groups = choose_group_thresholds(manifest, val.targets, answers, val.known)
+    group_thresholds, groups = choose_group_thresholds(manifest, val.targets, answers, val.known)
+    fitted += groups
     provenance: dict[str, str | int | float] = {
         **{key: value for key, value in manifest.provenance.items() if key in ("architecture", "outputs")},
         "parent": f"{manifest.name}@{manifest.version}",
@@ -102,7 +103,7 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         "validation_loss_after": round(losses[best], 4),
         "epochs": best,
         "seed": seed,
-        "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted + fitted_groups) or 'none'}",
+        "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted) or 'none'}",
     }
     changed = {
         "version": f"{manifest.version}+{len(splits['train'])}photos",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vestibule_models.labels import LABELS, MEMBERS
 
 Precision = TypeVar("Precision", np.float32, np.float64)
+Floats = NDArray[np.float32]
 
 _COLUMNS = [[LABELS.index(label) for label in members] for members in MEMBERS.values()]
 
@@ -21,7 +22,7 @@ def group_scores(probs: NDArray[Precision]) -> NDArray[Precision]:
     return np.stack([1 - np.prod(1 - probs[:, members], axis=1) for members in _COLUMNS], axis=1)
 
 
-def group_truth(targets: NDArray[np.float32], known: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def group_truth(targets: Floats, known: Floats) -> tuple[Floats, Floats]:
     """Return targets and known float32 (N, 4): worn if any member is, absent if all are known to be, else unknown."""
     truth, told = [], []
     for columns in _COLUMNS:

@@ -44,7 +44,7 @@ MEMBERS: dict[GarmentGroup, tuple[GarmentLabel, ...]] = {
 }
 """The categories of each group. Dress, Jeans, Shorts, Skirt and Sweatpants stand for themselves."""
 
-GROUP_OF: dict[GarmentLabel, GarmentGroup] = {label: group for group, members in MEMBERS.items() for label in members}
+GROUP_OF: dict[str, GarmentGroup] = {label: group for group, members in MEMBERS.items() for label in members}
 """The group of each category that has one."""
 
 GarmentName = GarmentLabel | GarmentGroup

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -217,6 +218,17 @@ def nearest(image: Image, x: int, y: int) -> str:
     name = min(apart, key=lambda key: apart[key])
     assert apart[name] < 70, (bgr, name)
     return name
+
+
+def test_a_group_is_drawn_where_none_of_its_members_is(tmp_path: Path) -> None:
+    group = (Garment(label="Outerwear", score=0.8, votes=3),)
+    jacket = (Garment(label="Jacket", score=0.7, votes=3),)
+    alone, beside, plain = (
+        drawn(tmp_path, [replace(visit(phase="confirmed"), garments=garments, groups=groups)])
+        for garments, groups in (((), group), (jacket, group), (jacket, ()))
+    )
+    np.testing.assert_array_equal(beside, plain)
+    assert np.abs(alone.astype(int) - drawn(tmp_path, [visit(phase="confirmed")])).max() > 100
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from vestibule.config import Settings, load
 from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
+from vestibule_models.labels import GarmentGroup, GarmentLabel
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 CAMERA = "[[cameras]]\nid = 'door'\nsource = 'rtsp://192.0.2.1/a'\n"
@@ -154,7 +155,13 @@ class TestValues:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("[[alerts]]\nname='a'\nany_of=['Toga']", "alerts.0.any_of.0: Input should be 'Blazer', 'Blouse'"),
+            (
+                "[[alerts]]\nname='a'\nany_of=['Toga']",
+                "alerts.0.any_of.0: unknown garment; garments are Blazer,",
+            ),
+            ("[[alerts]]\nname='a'\nall_of=['outerwear']", "groups are Light top, Knitwear, Outerwear, One-piece"),
+            ("[[alerts]]\nname='a'\nall_of=['outerwear']", "got 'outerwear'"),
+            ("[[alerts]]\nname='a'\nall_of=[[]]", "alerts.0.all_of.0: unknown garment"),
             ("[[alerts]]\nname='a'\nany_of=['Toga']", "got 'Toga'"),
             ("[[alerts]]\nname='a'", "alert 'a' names no garment; set any_of or all_of"),
             ("[[alerts]]\nany_of=['Dress']", "alerts.0.name: Field required"),
@@ -212,6 +219,11 @@ class TestValues:
     @pytest.mark.parametrize(("source", "expected"), [("0", "0"), ("'/dev/video2'", "/dev/video2"), ("2", "2")])
     def test_a_usb_camera_may_be_a_number(self, load_text: Load, source: str, expected: str) -> None:
         assert load_text(f"[[cameras]]\nid='a'\nsource={source}").cameras[0].source == expected
+
+    def test_a_rule_may_name_a_garment_or_a_group(self, load_text: Load) -> None:
+        (rule,) = load_text("[[alerts]]\nname='a'\nany_of=['Outerwear', 'Top']\nall_of=['Light top']").alerts
+        assert rule.any_of == (GarmentGroup.OUTERWEAR, GarmentLabel.TOP)
+        assert rule.all_of == (GarmentGroup.LIGHT_TOP,)
 
     def test_a_rule_may_name_a_camera_and_a_zone(self, load_text: Load) -> None:
         zone = "[[cameras.zones]]\nname='z'\npolygon=[[0,0],[1,0],[1,1]]\n"

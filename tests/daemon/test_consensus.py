@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 from vestibule.consensus import Evidence
 from vestibule.types import Reading
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
-THRESHOLDS = {label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS}
+THRESHOLDS: dict[GarmentName, Thresholds] = {
+    name: Thresholds(positives=30, likely=0.5, certain=0.8) for name in (*LABELS, *GarmentGroup)
+}
 
 
 def reading(dress: float, jeans: float = 0.0, *, quality: float = 0.5, at_s: float = 0.0, look: int = 0) -> Reading:
@@ -21,7 +24,14 @@ def reading(dress: float, jeans: float = 0.0, *, quality: float = 0.5, at_s: flo
     return Reading(camera_id="door", track_id=1, captured_at_s=at_s, quality=quality, probs=probs, embedding=embedding)
 
 
-def evidence(*readings: Reading, thresholds: dict[GarmentLabel, Thresholds] = THRESHOLDS) -> Evidence:
+def coat(blazer: float, jacket: float, *, quality: float = 0.5) -> Reading:
+    """A reading of outerwear."""
+    probs = np.zeros(15, np.float32)
+    probs[[LABELS.index(GarmentLabel.BLAZER), LABELS.index(GarmentLabel.JACKET)]] = blazer, jacket
+    return replace(reading(0.0, quality=quality), probs=probs)
+
+
+def evidence(*readings: Reading, thresholds: dict[GarmentName, Thresholds] = THRESHOLDS) -> Evidence:
     made = Evidence(thresholds)
     for item in readings:
         made.add(item)
@@ -63,6 +73,36 @@ def test_a_category_without_a_threshold_is_never_worn() -> None:
     assert evidence(reading(1.0), thresholds=unknown).garments() == ()
 
 
+def test_a_group_is_told_where_its_members_are_not() -> None:
+    unsure = evidence(coat(0.4, 0.4))
+    assert unsure.garments() == ()
+    (group,) = unsure.groups()
+    assert (group.label, group.votes) == ("Outerwear", 1)
+    assert group.score == pytest.approx(1 - 0.6 * 0.6)
+
+
+def test_views_that_take_one_member_for_the_other_agree_on_the_group() -> None:
+    (group,) = evidence(coat(0.8, 0.1), coat(0.1, 0.8)).groups()
+    assert group.score == pytest.approx(1 - 0.2 * 0.9)  # each view's score, not that of the mean probabilities
+    assert group.votes == 2
+
+
+def test_near_views_count_more_for_groups_too() -> None:
+    (group,) = evidence(coat(0.9, 0, quality=1.0), coat(0.3, 0, quality=0.5)).groups()
+    assert group.score == pytest.approx((0.9 + 0.3 / 8) / (1 + 1 / 8))
+
+
+def test_a_group_is_there_beside_its_member_and_not_without_a_threshold() -> None:
+    sure = evidence(coat(0.0, 0.9))
+    assert [g.label for g in (*sure.garments(), *sure.groups())] == ["Jacket", "Outerwear"]
+    without = dict(THRESHOLDS)
+    del without[GarmentGroup.OUTERWEAR]
+    assert evidence(coat(0.4, 0.4), thresholds=without).groups() == ()
+    without |= {GarmentGroup.OUTERWEAR: Thresholds(positives=33, likely=None, certain=None)}
+    assert evidence(coat(0.4, 0.4), thresholds=without).groups() == ()
+    assert evidence().groups() == ()
+
+
 def test_it_suffices_with_enough_readings_that_agree() -> None:
     assert not evidence(reading(1), reading(1)).suffices(3, 9)
     assert evidence(reading(1), reading(1), reading(1)).suffices(3, 9)
@@ -101,6 +141,9 @@ def test_merging_is_reading_all() -> None:
     parts[0].merge(parts[1])
     parts[0].merge(evidence())
     together = evidence(reading(0.9, at_s=5), reading(0.7, at_s=2, look=1), reading(0.6))
+    coats = evidence(coat(0.3, 0.4))
+    coats.merge(evidence(coat(0.6, 0.3)))
+    assert coats.groups() == evidence(coat(0.3, 0.4), coat(0.6, 0.3)).groups() != ()
     assert parts[0].garments() == pytest.approx(together.garments())
     assert (parts[0].count, parts[0].first_at_s) == (3, 0.0)
     assert parts[0].distance(together) == pytest.approx(0)

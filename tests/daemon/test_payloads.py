@@ -38,6 +38,10 @@ VISIT = Visit(
 )
 
 
+OUTERWEAR, KNITWEAR = (Garment(label=name, score=0.8, votes=3) for name in ("Outerwear", "Knitwear"))
+JACKET = Garment(label="Jacket", score=0.7, votes=3)
+
+
 def message_of(alert: Alert = ALERT) -> Message:
     return alert_message(alert, site="store", prefix="vestibule", seq=7, model=MODEL)
 
@@ -58,7 +62,7 @@ def test_an_alert_byte_for_byte() -> None:
     assert message.payload == (
         b'{"schema_version":1,"event_id":"visit-1:suit","seq":7,"site":"store","camera":"door","zones":["entrance"],'
         b'"visit_id":"visit-1","alert_id":"visit-1:suit","rule":"suit",'
-        b'"garments":[{"label":"Dress","score":0.8765,"votes":4},{"label":"Blazer","score":0.5,"votes":1}],'
+        b'"garments":[{"label":"Dress","score":0.8765,"votes":4},{"label":"Blazer","score":0.5,"votes":1}],"groups":[],'
         b'"summary":"customer wearing Dress/Blazer",'
         b'"first_seen_at_s":1700000000.123,"first_seen_at":"2023-11-14T22:13:20.123Z",'
         b'"raised_at_s":1700000002.5,"raised_at":"2023-11-14T22:13:22.500Z",'
@@ -94,12 +98,38 @@ def test_phases_become_types(phase: Phase, kind: str) -> None:
         (replace(VISIT, garments=()), "customer, garments not recognised"),
         (replace(VISIT, silent=True), "staff wearing Jeans"),
         (replace(VISIT, silent=True, garments=()), "staff, garments not recognised"),
+        (replace(VISIT, groups=(OUTERWEAR,)), "customer wearing Jeans/Outerwear"),
+        (replace(VISIT, garments=(), groups=(OUTERWEAR,)), "customer wearing Outerwear"),
+        (replace(VISIT, garments=(JACKET,), groups=(OUTERWEAR, KNITWEAR)), "customer wearing Jacket/Knitwear"),
     ],
 )
 def test_summaries(visit: Visit, words: str) -> None:
     message = visit_message_of(visit)
     validate("visit", message)
     assert json.loads(message.payload)["summary"] == words
+
+
+def test_a_group_is_published_where_none_of_its_members_is() -> None:
+    def groups_in(message: Message) -> list[str]:
+        return [group["label"] for group in json.loads(message.payload)["groups"]]
+
+    both = (OUTERWEAR, KNITWEAR)
+    visits = [visit_message_of(replace(VISIT, garments=worn, groups=both)) for worn in ((), (JACKET,))]
+    assert [groups_in(message) for message in visits] == [["Outerwear", "Knitwear"], ["Knitwear"]]
+    for message in visits:
+        validate("visit", message)
+    alert = message_of(replace(ALERT, garments=(), groups=(OUTERWEAR,)))
+    validate("alert", alert)
+    payload = json.loads(alert.payload)
+    assert payload["groups"] == [{"label": "Outerwear", "score": 0.8, "votes": 3}]
+    assert payload["summary"] == "customer wearing Outerwear"
+
+
+@pytest.mark.parametrize(("name", "message"), [("alert", message_of()), ("visit", visit_message_of())])
+def test_events_from_before_there_were_groups_still_fit(name: str, message: Message) -> None:
+    payload = json.loads(message.payload)
+    del payload["groups"]
+    Draft202012Validator(json_schema(name)).validate(payload)
 
 
 def test_an_event_id_is_of_the_content_and_not_of_the_delivery() -> None:
@@ -109,8 +139,8 @@ def test_an_event_id_is_of_the_content_and_not_of_the_delivery() -> None:
     first = event_id(visit_message_of(seq=1))
     assert event_id(visit_message_of(seq=2)) == first
     changed = [replace(VISIT, readings=6), replace(VISIT, garments=()), replace(VISIT, entered=False)]
-    others = [visit_message_of(at_s=13.001), *map(visit_message_of, changed)]
-    assert len({first, *map(event_id, others)}) == 5
+    others = [visit_message_of(at_s=13.001), *map(visit_message_of, (*changed, replace(VISIT, groups=(KNITWEAR,))))]
+    assert len({first, *map(event_id, others)}) == 6
 
 
 def test_array_scalars_and_enum_labels_give_the_same_bytes_as_plain_values() -> None:
@@ -141,7 +171,7 @@ def test_shipped_schemas_are_those_of_the_types(name: str) -> None:
     schema = json_schema(name)
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:vestibule:schema:{name}:v1"
-    assert set(schema["required"]) == set(schema["properties"])
+    assert set(schema["required"]) == set(schema["properties"]) - {"groups"}  # came later than the first events
 
 
 def test_schemas_refuse_what_is_not_theirs() -> None:

@@ -11,11 +11,14 @@ from vestibule.rules import Rules, is_open
 from vestibule.sections import AlertRule, OpeningHours
 from vestibule.types import Garment, Visit
 from vestibule_models.artifact import Thresholds
-from vestibule_models.labels import LABELS, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 MEXICO = ZoneInfo("America/Mexico_City")
 MADRID = ZoneInfo("Europe/Madrid")
-THRESHOLDS = {label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS} | {
+THRESHOLDS: dict[GarmentName, Thresholds] = {
+    **{name: Thresholds(positives=30, likely=0.5, certain=0.8) for name in (*LABELS, *GarmentGroup)},
+    GarmentGroup.ONE_PIECE: Thresholds(positives=33, likely=None, certain=None),
+    GarmentLabel.JUMPSUIT: Thresholds(positives=28, likely=None, certain=None),
     GarmentLabel.ROMPER: Thresholds(positives=4, likely=None, certain=None),
     GarmentLabel.BLOUSE: Thresholds(positives=25, likely=0.6, certain=None),
 }
@@ -111,6 +114,49 @@ def test_no_alert_on_a_category_without_a_threshold() -> None:
         ("a", GarmentLabel.ROMPER, "likely"),
         ("b", GarmentLabel.BLOUSE, "certain"),
     ]
+
+
+def worn(**scores: float) -> tuple[Garment, ...]:
+    return tuple(Garment(label=name.replace("_", " "), score=score, votes=3) for name, score in scores.items())
+
+
+@pytest.mark.parametrize(
+    ("rule", "garments", "groups", "told"),
+    [
+        ({"any_of": ["Outerwear"]}, {}, {"Outerwear": 0.5}, ["Outerwear"]),
+        ({"any_of": ["Outerwear"]}, {}, {"Outerwear": 0.49}, None),
+        ({"any_of": ["Outerwear"]}, {}, {"Light_top": 0.9}, None),
+        ({"any_of": ["Jacket"]}, {}, {"Outerwear": 0.9}, None),
+        ({"any_of": ["Outerwear"]}, {"Jacket": 0.6}, {"Outerwear": 0.7}, ["Jacket"]),
+        ({"any_of": ["Outerwear"]}, {"Jacket": 0.6}, {}, ["Jacket"]),  # a model without thresholds of groups
+        ({"any_of": ["Outerwear"]}, {"Jeans": 0.9}, {}, None),
+        ({"any_of": ["Outerwear"], "confidence": "certain"}, {"Jacket": 0.6}, {"Outerwear": 0.9}, ["Outerwear"]),
+        ({"any_of": ["Outerwear"], "confidence": "certain"}, {"Jacket": 0.6}, {"Outerwear": 0.7}, None),
+        ({"any_of": ["Outerwear"], "min_score": 0.75}, {"Jacket": 0.6}, {"Outerwear": 0.8}, ["Outerwear"]),
+        ({"any_of": ["Outerwear"], "min_score": 0.85}, {"Jacket": 0.6}, {"Outerwear": 0.8}, None),
+        ({"any_of": ["Outerwear", "Jeans"]}, {"Jeans": 0.9}, {"Outerwear": 0.8}, ["Jeans", "Outerwear"]),
+        ({"all_of": ["Outerwear", "Jeans"]}, {"Jeans": 0.9}, {"Outerwear": 0.8}, ["Jeans", "Outerwear"]),
+        ({"all_of": ["Outerwear", "Jeans"]}, {"Jeans": 0.9, "Blazer": 0.6}, {}, ["Jeans", "Blazer"]),
+        ({"all_of": ["Outerwear", "Jeans"]}, {"Jeans": 0.9}, {"Knitwear": 0.9}, None),
+        ({"all_of": ["Outerwear", "Light top"]}, {}, {"Outerwear": 0.9, "Light_top": 0.6}, ["Outerwear", "Light top"]),
+        ({"any_of": ["One-piece"]}, {}, {"One-piece": 1.0}, None),
+    ],
+)
+def test_a_rule_may_name_a_group(
+    rule: dict[str, Any], garments: dict[str, float], groups: dict[str, float], told: list[str] | None
+) -> None:
+    visit = replace(VISIT, garments=worn(**garments), groups=worn(**groups))
+    alerts = rules(rule).judge(visit, 5.0)
+    assert [[g.label for g in (*a.garments, *a.groups)] for a in alerts] == ([] if told is None else [told])
+
+
+def test_a_group_can_alert_if_it_or_a_member_can() -> None:
+    asked = rules({"name": "a", "any_of": ["One-piece", "Knitwear"]}, {"name": "b", "any_of": ["Outerwear"]})
+    assert asked.unalertable() == [("a", GarmentGroup.ONE_PIECE, "likely")]
+    older: dict[GarmentName, Thresholds] = {label: THRESHOLDS[label] for label in LABELS}
+    made = [AlertRule(name="a", any_of=(GarmentGroup.ONE_PIECE,)), AlertRule(name="b", any_of=(GarmentGroup.KNITWEAR,))]
+    without = Rules(rules=made, thresholds=older, zone_info=MEXICO)
+    assert without.unalertable() == [("a", GarmentGroup.ONE_PIECE, "likely")]
 
 
 def test_the_cooldown_silences_a_rule_per_camera_and_for_good() -> None:

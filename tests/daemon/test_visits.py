@@ -499,6 +499,17 @@ def test_walking_into_an_ignore_zone_is_like_walking_out_of_view() -> None:
 # The camera's clock and the long run
 
 
+def test_a_visit_carries_the_group_of_garments_that_cannot_be_told_apart() -> None:
+    coat = Person(1, wears=("Jeans",), doubtful=("Blazer", "Jacket"))
+    scene = Scene().play(5, {1: (ACROSS, coat)}).play(61).finish()
+    for visit in (*scene.visits("confirmed"), *scene.visits("ended")):
+        assert [garment.label for garment in visit.garments] == ["Jeans"]
+        assert [group.label for group in visit.groups] == ["Outerwear"]
+        assert visit.groups[0].score == pytest.approx(1 - 0.6 * 0.6)
+        assert visit.groups[0].votes == visit.readings
+    assert len(scene.visits("confirmed")) == len(scene.visits("ended")) == 1
+
+
 def test_a_clock_that_is_set_back_ends_the_visits_and_goes_on() -> None:
     scene = Scene().play(4, {1: (ACROSS, ANNA)})
     scene.now_s = 400.0

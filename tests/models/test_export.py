@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from vestibule_models import export_garments
 from vestibule_models.dataset import Example
 from vestibule_models.embedding import distances, fit_projection
-from vestibule_models.labels import LABELS
+from vestibule_models.labels import LABELS, GarmentGroup
 from vestibule_models.networks import efficientnet_lite
 
 # Keras 3 on NumPy 2, nothing of ours.
@@ -79,11 +79,34 @@ def test_thresholds_come_from_the_folds(tmp_path: Path) -> None:
         (tmp_path / f"fold{fold}").mkdir()
         files = [photos[i].path.name for i in rows]
         np.savez(tmp_path / f"fold{fold}" / "out_of_fold.npz", files=files, probs=scores[list(rows)])
-    thresholds = export_garments.out_of_fold_thresholds(tmp_path, photos)
+    thresholds, _ = export_garments.out_of_fold_thresholds(tmp_path, photos)
     assert thresholds[LABELS[3]].positives == 40
     assert thresholds[LABELS[3]].certain == pytest.approx(0.8)
     assert (thresholds[LABELS[4]].positives, thresholds[LABELS[4]].likely) == (40, None)
     assert thresholds[LABELS[0]].likely is None
+
+
+def test_thresholds_of_groups_come_from_the_folds_too(tmp_path: Path) -> None:
+    blazer, jacket = LABELS.index("Blazer"), LABELS.index("Jacket")
+    photos = [street(f"{i}.jpg", (blazer, jacket, 3)[i % 3]) for i in range(90)]
+    scores = np.zeros((90, len(LABELS)), np.float32)
+    for i in range(90):
+        scores[i, [blazer, jacket]] = 0.0 if i % 3 == 2 else 0.5  # outerwear for certain, either of the two
+    (tmp_path / "fold0").mkdir()
+    np.savez(tmp_path / "fold0" / "out_of_fold.npz", files=[photo.path.name for photo in photos], probs=scores)
+    thresholds, groups = export_garments.out_of_fold_thresholds(tmp_path, photos)
+    assert (thresholds[LABELS[blazer]].likely, thresholds[LABELS[jacket]].likely) == (None, None)
+    assert groups[GarmentGroup.OUTERWEAR].positives == 60
+    assert groups[GarmentGroup.OUTERWEAR].certain == pytest.approx(0.75)
+    assert (groups[GarmentGroup.KNITWEAR].positives, groups[GarmentGroup.KNITWEAR].likely) == (0, None)
+
+
+def test_without_answers_of_the_folds_there_is_no_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    thresholds, groups = export_garments.out_of_fold_thresholds(tmp_path, [street("a.jpg", 0)])
+    assert set(thresholds) == set(LABELS)
+    assert set(groups) == set(GarmentGroup)
+    assert all(found.likely is None for found in (*thresholds.values(), *groups.values()))
+    assert "provisional" in capsys.readouterr().out
 
 
 def test_the_projection_finds_what_tells_people_apart() -> None:

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from vestibule_models.artifact import Thresholds
 from vestibule_models.calibration import average_precision
-from vestibule_models.garment_metrics import Floats, confusion, group_scores, group_truth, measure, redrawn_precisions
-from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
+from vestibule_models.garment_metrics import Floats, confusion, measure, redrawn_precisions
+from vestibule_models.labels import LABELS, MEMBERS, GarmentLabel
 
 NO_THRESHOLDS = {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
 GROUPS = tuple(MEMBERS)
@@ -71,31 +69,6 @@ def test_without_enough_of_anything_there_is_no_mean() -> None:
     found = measure(targets, everything, targets, NO_THRESHOLDS, rounds=20)
     assert (found.macro_ap, found.groups_macro_ap, found.calibration) == (None, None, None)
     assert found.per_category["Tee"].ap is None
-
-
-def test_a_group_is_worn_absent_or_in_doubt() -> None:
-    targets = np.stack([row(Tee=1), row(), row(), row(Dress=1)])
-    doubts = np.stack([known("Top"), known("Top"), known(), known("Sweater", "Cardigan")])
-    truth, told = group_truth(targets, doubts)
-    tops, knits = GROUPS.index(GarmentGroup.LIGHT_TOP), GROUPS.index(GarmentGroup.KNITWEAR)
-    assert truth[:, tops].tolist() == [1, 0, 0, 0]
-    assert told[:, tops].tolist() == [1, 0, 1, 1]
-    assert told[:, knits].tolist() == [1, 1, 1, 0]
-
-
-def test_a_group_is_as_sure_as_any_of_its_independent_members() -> None:
-    scores = group_scores(np.stack([row(Sweater=0.5, Cardigan=0.5, Blazer=0.2)]))[0]
-    assert scores[GROUPS.index(GarmentGroup.KNITWEAR)] == pytest.approx(0.75)
-    assert scores[GROUPS.index(GarmentGroup.OUTERWEAR)] == pytest.approx(0.2)
-    assert scores[GROUPS.index(GarmentGroup.ONE_PIECE)] == 0
-
-
-@given(st.lists(st.floats(0, 1, width=32), min_size=15, max_size=15))
-def test_a_group_is_never_less_sure_than_a_member(values: list[float]) -> None:
-    probs = np.array([values], np.float32)
-    for score, members in zip(group_scores(probs)[0], MEMBERS.values(), strict=True):
-        assert score >= max(probs[0, LABELS.index(label)] for label in members) - 1e-6
-        assert score <= 1
 
 
 def test_a_confusion_is_within_one_half_of_the_body() -> None:

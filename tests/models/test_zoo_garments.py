@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vestibule_models.artifact import ZOO, GarmentManifest, load_manifest, model_path
-from vestibule_models.labels import LABELS
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup
 from vestibule_models.litert_runner import LiteRTRunner
 
 FOLDER = ZOO / "garments-efflite0"
@@ -51,6 +51,23 @@ def test_thresholds_are_ordered_and_some_categories_have_them() -> None:
         assert found.positives >= 20
         assert found.likely is not None
         assert found.certain is None or found.likely <= found.certain
+
+
+def test_groups_have_thresholds_but_for_what_could_not_be_measured() -> None:
+    manifest = load_manifest(FOLDER)
+    assert isinstance(manifest, GarmentManifest)
+    assert set(manifest.group_thresholds) == set(GarmentGroup)
+    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for group, found in manifest.group_thresholds.items():
+        most = sum(manifest.thresholds[label].positives for label in MEMBERS[group])
+        assert max(manifest.thresholds[label].positives for label in MEMBERS[group]) <= found.positives <= most
+        if found.likely is None or found.certain is None:
+            assert group is GarmentGroup.ONE_PIECE
+            assert f"| {group} | {found.positives} |" in card
+        else:
+            assert found.likely <= found.certain
+            assert f"| {found.likely:.3f} |" in card
+            assert f"| {found.certain:.3f} |" in card
 
 
 def test_each_crop_is_read_the_same_alone_and_in_a_batch(runner: LiteRTRunner) -> None:
