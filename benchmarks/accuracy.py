@@ -5,11 +5,12 @@
 Each CLIP.mp4 has its CLIP.truth.json beside it. Without clips: the shipped demo clip, and with `--data` (or the
 environment variable VESTIBULE_DATA) the composed clips of that folder too. Prints a Markdown table.
 
-How it counts: in each frame, tracks are matched to true boxes at an overlap (IoU) of 0.5 or more. A visit belongs
-to the person whom its tracks match in most frames. A person is *counted once* with exactly one visit. An *id
-switch* is a change of track id from one matched frame of a person to the next (as in MOT16, arXiv:1603.00831).
-An alert is right if its person wears each garment that it names, wrong if one is absent; garments in doubt in the
-truth count neither way. A *miss* is somebody in a Dress or Blazer, who may alert, of whom no alert came.
+How it counts: in each frame, tracks are matched to true boxes at an overlap (IoU) of 0.5 or more. A visit belongs to
+the person whom its tracks match in most frames. A person is *counted once* with exactly one visit. An *id switch* is
+a change of track id from one matched frame of a person to the next (as in MOT16, arXiv:1603.00831). An alert is right
+if its person wears each garment that it names, wrong if one is absent; garments in doubt in the truth count neither
+way; a group stands for any of its members. A *miss* is somebody in a Dress or Blazer, who may alert, of whom no alert
+came.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
 from vestibule.tracking import iou
 from vestibule.types import Frame, Message, Tracks
+from vestibule_models.labels import MEMBERS, GarmentGroup
 
 ALERTED = {"Dress", "Blazer"}
 LEAST_IOU = 0.5
@@ -133,17 +135,19 @@ def count_alerts(watch: Watch) -> dict[str, Any]:
     alerted: dict[int, set[str]] = {}
     for alert in (m for m in watch.messages if "rule" in m):
         index = owner.get(alert["visit_id"])
-        worn = {garment["label"] for garment in alert["garments"]}
+        told = [{garment["label"]} for garment in alert["garments"]]
+        told += [set(MEMBERS[GarmentGroup(group["label"])]) for group in alert["groups"]]
         person = None if index is None else watch.people[index]
         if person is None or index is None or person["role"] != "customer":
             verdicts["wrong"] += 1
             continue
         verdicts["duplicate"] += index in alerted
-        alerted.setdefault(index, set()).update(worn)
-        if worn - set(person["garments"]) - set(person["garments_unknown"]):
+        alerted.setdefault(index, set()).update(*told)
+        worn, unknown = set(person["garments"]), set(person["garments_unknown"])
+        if any(names.isdisjoint(worn | unknown) for names in told):
             verdicts["wrong"] += 1
         else:
-            verdicts["alerts right" if worn & set(person["garments"]) else "in doubt"] += 1
+            verdicts["in doubt" if all(names.isdisjoint(worn) for names in told) else "alerts right"] += 1
     due = [i for i, p in enumerate(watch.people) if p["role"] == "customer" and ALERTED & set(p["garments"])]
     found = sum(bool(alerted.get(i, set()) & set(watch.people[i]["garments"])) for i in due)
     right, wrong = verdicts["alerts right"], verdicts["wrong"]

@@ -8,11 +8,12 @@ import numpy as np
 from vestibule.sections import CameraConfig, VisitsConfig
 from vestibule.types import Frame, Reading, Tracks, Visit
 from vestibule.visits import VisitKeeper
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 THRESHOLDS: dict[GarmentName, Thresholds] = {
-    name: Thresholds(positives=30, likely=0.5, certain=0.8) for name in (*LABELS, *GarmentGroup)
+    **{label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS},
+    **{group: GroupThresholds(positives=30, likely=0.5, certain=0.8, alone=0.6) for group in GarmentGroup},
 }
 CAMERA = CameraConfig(id="door", source="0")
 _COLOURS = 8

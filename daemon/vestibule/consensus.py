@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.types import Garment, Reading
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.groups import group_scores
-from vestibule_models.labels import LABELS, MEMBERS, GarmentName
+from vestibule_models.labels import GROUP_OF, LABELS, MEMBERS, GarmentName
 
 _NAMES: tuple[GarmentName, ...] = (*LABELS, *MEMBERS)
 _LEAST_WEIGHT = 1e-6
@@ -38,6 +38,9 @@ class Evidence:
     def __init__(self, thresholds: Mapping[GarmentName, Thresholds]) -> None:
         likely = [thresholds[name].likely if name in thresholds else None for name in _NAMES]
         self._likely = np.array([np.inf if value is None else value for value in likely])
+        self._alone = {
+            name.value: found.alone for name, found in thresholds.items() if isinstance(found, GroupThresholds)
+        }
         self.count = 0
         self.first_at_s = float("inf")
         self.weight = 0.0
@@ -102,8 +105,17 @@ class Evidence:
         return self._told(range(len(LABELS)))
 
     def groups(self) -> tuple[Garment, ...]:
-        """Return the groups one of whose members is worn, whether or not it can be said which; ordered likewise."""
-        return self._told(range(len(LABELS), len(_NAMES)))
+        """Return the groups one of whose members is worn, whether or not it can be said which; ordered likewise.
+
+        One none of whose members is told must also reach its `alone` threshold.
+        """
+        named = {GROUP_OF.get(garment.label) for garment in self.garments()}
+        found = self._told(range(len(LABELS), len(_NAMES)))
+        return tuple(group for group in found if group.label in named or self._stands_alone(group))
+
+    def _stands_alone(self, group: Garment) -> bool:
+        floor = self._alone.get(group.label)
+        return floor is not None and group.score >= floor
 
     def _told(self, columns: range) -> tuple[Garment, ...]:
         if self.count == 0:

@@ -177,7 +177,7 @@ class Visit:
         settled: the evidence sufficed before the deadline; only a settled visit may raise an alert.
         silent: never alerts: staff, mannequin, poster.
         readings: how many readings it rests on.
-        groups: those that are sure enough, best score first; also where a member is among `garments`.
+        groups: those that are sure enough, best score first, with or without a member among `garments`.
     """
 
     visit_id: str

@@ -73,6 +73,17 @@ class Thresholds(_Model):
     certain: float | None = Field(ge=0, le=1)
 
 
+class GroupThresholds(Thresholds):
+    """Scores at which a group is believed, on `groups.group_scores`.
+
+    Attributes:
+        alone: lowest score whose predictions are right 75 % of the time where no member of the group is likely. Those
+            are the hard cases: what is right often enough over all photos may be right less than half the time there.
+    """
+
+    alone: float | None = Field(default=None, ge=0, le=1)
+
+
 class _Manifest(_Model):
     schema_version: Literal[1]
     name: str
@@ -90,7 +101,7 @@ class GarmentManifest(_Manifest):
         embedding_size: length of the embedding, unit length.
         same_person_distance: cosine distance below which two embeddings look like one person.
         thresholds: per category.
-        group_thresholds: per group, on `groups.group_scores`; a group without is never told.
+        group_thresholds: per group; one without is never told.
     """
 
     kind: Literal["garment-classifier"]
@@ -98,7 +109,7 @@ class GarmentManifest(_Manifest):
     embedding_size: int = Field(gt=0)
     same_person_distance: float = Field(gt=0, lt=2)
     thresholds: dict[GarmentLabel, Thresholds]
-    group_thresholds: dict[GarmentGroup, Thresholds] = {}
+    group_thresholds: dict[GarmentGroup, GroupThresholds] = {}
 
     @property
     def all_thresholds(self) -> dict[GarmentName, Thresholds]:

@@ -1,11 +1,14 @@
 """How good scores are, and from which score on a category may be believed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
+from vestibule_models.groups import group_scores, group_truth
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 
 Floats = NDArray[np.floating]
 LIKELY, CERTAIN = 0.75, 0.9
@@ -119,3 +122,25 @@ def thresholds_for(targets: Floats, scores: Floats, known: Floats) -> Thresholds
         return Thresholds(positives=positives, likely=None, certain=None)
     likely, certain = lowest_score(targets, scores, LIKELY), lowest_score(targets, scores, CERTAIN)
     return Thresholds(positives=positives, likely=likely, certain=certain)
+
+
+def group_thresholds_for(
+    targets: NDArray[np.float32],
+    probs: NDArray[np.float32],
+    known: NDArray[np.float32],
+    thresholds: Mapping[GarmentLabel, Thresholds],
+) -> dict[GarmentGroup, GroupThresholds]:
+    """Return the groups' thresholds from out-of-fold answers, all (N, 15), and the categories' thresholds."""
+    truth, told = group_truth(targets, known)
+    scores = group_scores(probs)
+    likely = np.array([np.inf if (floor := thresholds[label].likely) is None else floor for label in LABELS])
+    found = {}
+    for i, (group, members) in enumerate(MEMBERS.items()):
+        columns = [LABELS.index(label) for label in members]
+        alone = (told[:, i] > 0) & (probs[:, columns] < likely[columns]).all(axis=1)
+        enough = truth[alone, i].sum() >= MIN_POSITIVES
+        found[group] = GroupThresholds(
+            **thresholds_for(truth[:, i], scores[:, i], told[:, i]).model_dump(),
+            alone=lowest_score(truth[alone, i], scores[alone, i], LIKELY) if enough else None,
+        )
+    return found

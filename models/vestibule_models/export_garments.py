@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import (
     GarmentManifest,
+    GroupThresholds,
     InputSpec,
     Thresholds,
     describe_file,
     save_manifest,
 )
 from vestibule_models.augment import film, jitter_box, place
-from vestibule_models.calibration import thresholds_for
+from vestibule_models.calibration import group_thresholds_for, thresholds_for
 from vestibule_models.dataset import (
     INPUT,
     STREET,
@@ -28,8 +29,7 @@ from vestibule_models.dataset import (
     read_sprites,
 )
 from vestibule_models.embedding import distances, fit_projection
-from vestibule_models.groups import group_scores, group_truth
-from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
 from vestibule_models.letterbox import letterbox
 from vestibule_models.networks import efficientnet_lite
 from vestibule_models.train_garments import load_trained
@@ -105,7 +105,7 @@ def input_of_model(model: "keras.Model") -> InputSpec:
 
 def out_of_fold_thresholds(
     trained: Path, photos: Sequence[Example]
-) -> tuple[dict[GarmentLabel, Thresholds], dict[GarmentGroup, Thresholds]]:
+) -> tuple[dict[GarmentLabel, Thresholds], dict[GarmentGroup, GroupThresholds]]:
     """Return the categories' and the groups' thresholds from the fold networks' answers, `fold*/out_of_fold.npz`."""
     by_name = {example.path.name: example for example in photos if example.split in ("train", "val")}
     answers = [np.load(path) for path in sorted(trained.glob("fold*/out_of_fold.npz"))]
@@ -114,16 +114,12 @@ def out_of_fold_thresholds(
         print(f"only {len(names)} of {len(by_name)} street photos have out-of-fold answers: provisional thresholds")  # noqa: T201
     if not names:
         none = Thresholds(positives=0, likely=None, certain=None)
-        return dict.fromkeys(LABELS, none), dict.fromkeys(GarmentGroup, none)
+        return dict.fromkeys(LABELS, none), dict.fromkeys(GarmentGroup, GroupThresholds(**none.model_dump()))
     probs = np.concatenate([answer["probs"] for answer in answers])
     targets = np.stack([by_name[name].targets for name in names])
     known = np.stack([by_name[name].known for name in names])
-    truth, told = group_truth(targets, known)
-    scores = group_scores(probs)
-    return (
-        {label: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)},
-        {group: thresholds_for(truth[:, i], scores[:, i], told[:, i]) for i, group in enumerate(MEMBERS)},
-    )
+    thresholds = {label: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)}
+    return thresholds, group_thresholds_for(targets, probs, known, thresholds)
 
 
 def fit_embedding(

@@ -1,7 +1,7 @@
 """Go on training a shipped garment classifier on a store's own corrected photos: minutes on a CPU."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vestibule_models.artifact import (
     ArtifactError,
     GarmentManifest,
+    GroupThresholds,
     Thresholds,
     describe_file,
     load_manifest,
@@ -19,10 +20,9 @@ from vestibule_models.artifact import (
     save_manifest,
     sha256_of,
 )
-from vestibule_models.calibration import MIN_POSITIVES, thresholds_for
+from vestibule_models.calibration import MIN_POSITIVES, group_thresholds_for, thresholds_for
 from vestibule_models.dataset import Example, read_photos
-from vestibule_models.groups import group_scores, group_truth
-from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
 from vestibule_models.pictures import find_unreadable
 from vestibule_models.staging import new_folder
 
@@ -91,7 +91,7 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         )
     answers = ft.answer(tail, val)
     thresholds, fitted = choose_thresholds(manifest, val.targets, answers, val.known)
-    group_thresholds, groups = choose_group_thresholds(manifest, val.targets, answers, val.known)
+    group_thresholds, groups = choose_group_thresholds(manifest, val.targets, answers, val.known, thresholds)
     fitted += groups
     provenance: dict[str, str | int | float] = {
         **{key: value for key, value in manifest.provenance.items() if key in ("architecture", "outputs")},
@@ -139,14 +139,16 @@ def choose_thresholds(
 
 
 def choose_group_thresholds(
-    manifest: GarmentManifest, targets: NDArray[np.float32], probs: NDArray[np.float32], known: NDArray[np.float32]
-) -> tuple[dict[GarmentGroup, Thresholds], list[str]]:
-    """Return likewise of the groups; all (N, 15)."""
-    truth, told = group_truth(targets, known)
-    scores = group_scores(probs)
-    fitted = [(i, group) for i, group in enumerate(MEMBERS) if int(truth[:, i].sum()) >= MIN_POSITIVES]
-    anew = {group: thresholds_for(truth[:, i], scores[:, i], told[:, i]) for i, group in fitted}
-    return {**manifest.group_thresholds, **anew}, [str(group) for _, group in fitted]
+    manifest: GarmentManifest,
+    targets: NDArray[np.float32],
+    probs: NDArray[np.float32],
+    known: NDArray[np.float32],
+    thresholds: Mapping[GarmentLabel, Thresholds],
+) -> tuple[dict[GarmentGroup, GroupThresholds], list[str]]:
+    """Return likewise of the groups, beside the categories' `thresholds`; all (N, 15)."""
+    found = group_thresholds_for(targets, probs, known, thresholds)
+    anew = {group: each for group, each in found.items() if each.positives >= MIN_POSITIVES}
+    return {**manifest.group_thresholds, **anew}, [str(group) for group in anew]
 
 
 def write(model: "keras.Model", manifest: GarmentManifest, folder: Path) -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from vestibule.consensus import Evidence
 from vestibule.types import Reading
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 THRESHOLDS: dict[GarmentName, Thresholds] = {
-    name: Thresholds(positives=30, likely=0.5, certain=0.8) for name in (*LABELS, *GarmentGroup)
+    **{label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS},
+    **{group: GroupThresholds(positives=30, likely=0.5, certain=0.8, alone=0.6) for group in GarmentGroup},
 }
 
 
@@ -98,9 +99,18 @@ def test_a_group_is_there_beside_its_member_and_not_without_a_threshold() -> Non
     without = dict(THRESHOLDS)
     del without[GarmentGroup.OUTERWEAR]
     assert evidence(coat(0.4, 0.4), thresholds=without).groups() == ()
-    without |= {GarmentGroup.OUTERWEAR: Thresholds(positives=33, likely=None, certain=None)}
+    without |= {GarmentGroup.OUTERWEAR: GroupThresholds(positives=33, likely=None, certain=None)}
     assert evidence(coat(0.4, 0.4), thresholds=without).groups() == ()
     assert evidence().groups() == ()
+
+
+def test_a_group_none_of_whose_members_is_told_must_stand_alone() -> None:
+    assert evidence(coat(0.36, 0.36)).groups() == ()  # 0.59: likely, and not where neither is likely
+    assert [g.label for g in evidence(coat(0.37, 0.37)).groups()] == ["Outerwear"]  # 0.603
+    assert [g.label for g in evidence(coat(0.0, 0.55)).groups()] == ["Outerwear"]  # beside the jacket
+    never = THRESHOLDS | {GarmentGroup.OUTERWEAR: GroupThresholds(positives=30, likely=0.5, certain=0.8)}
+    assert evidence(coat(0.45, 0.45), thresholds=never).groups() == ()
+    assert [g.label for g in evidence(coat(0.0, 0.55), thresholds=never).groups()] == ["Outerwear"]
 
 
 def test_it_suffices_with_enough_readings_that_agree() -> None:

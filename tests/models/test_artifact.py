@@ -7,6 +7,7 @@ from vestibule_models.artifact import (
     MANIFEST,
     ArtifactError,
     GarmentManifest,
+    GroupThresholds,
     InputSpec,
     ModelFile,
     Thresholds,
@@ -15,8 +16,8 @@ from vestibule_models.artifact import (
 )
 from vestibule_models.labels import LABELS, GarmentGroup
 
-KNOWN = Thresholds(positives=40, likely=0.25, certain=0.75)
-UNKNOWN = Thresholds(positives=33, likely=None, certain=None)
+KNOWN = GroupThresholds(positives=40, likely=0.25, certain=0.75, alone=0.5)
+UNKNOWN = GroupThresholds(positives=33, likely=None, certain=None)
 CLASSIFIER = GarmentManifest(
     schema_version=1,
     kind="garment-classifier",
@@ -27,7 +28,7 @@ CLASSIFIER = GarmentManifest(
     labels=LABELS,
     embedding_size=4,
     same_person_distance=0.2,
-    thresholds=dict.fromkeys(LABELS, KNOWN),
+    thresholds=dict.fromkeys(LABELS, Thresholds(positives=40, likely=0.25, certain=None)),
     group_thresholds={GarmentGroup.OUTERWEAR: KNOWN, GarmentGroup.ONE_PIECE: UNKNOWN},
 )
 
@@ -35,7 +36,8 @@ CLASSIFIER = GarmentManifest(
 def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     save_manifest(tmp_path, CLASSIFIER)
     assert load_manifest(tmp_path) == CLASSIFIER
-    assert CLASSIFIER.all_thresholds == CLASSIFIER.thresholds | CLASSIFIER.group_thresholds
+    assert CLASSIFIER.all_thresholds[GarmentGroup.OUTERWEAR] == KNOWN
+    assert set(CLASSIFIER.all_thresholds) == {*LABELS, GarmentGroup.OUTERWEAR, GarmentGroup.ONE_PIECE}
 
 
 def test_a_manifest_from_before_there_were_groups_has_no_thresholds_for_them(tmp_path: Path) -> None:

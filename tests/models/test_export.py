@@ -98,6 +98,7 @@ def test_thresholds_of_groups_come_from_the_folds_too(tmp_path: Path) -> None:
     assert (thresholds[LABELS[blazer]].likely, thresholds[LABELS[jacket]].likely) == (None, None)
     assert groups[GarmentGroup.OUTERWEAR].positives == 60
     assert groups[GarmentGroup.OUTERWEAR].certain == pytest.approx(0.75)
+    assert groups[GarmentGroup.OUTERWEAR].alone == pytest.approx(0.75)
     assert (groups[GarmentGroup.KNITWEAR].positives, groups[GarmentGroup.KNITWEAR].likely) == (0, None)
 
 

@@ -18,7 +18,7 @@ from vestibule.classifiers import build_classifier
 from vestibule.sections import ClassifierConfig
 from vestibule_models import finetune_tail
 from vestibule_models.__main__ import main
-from vestibule_models.artifact import ArtifactError, GarmentManifest, Thresholds, load_manifest, sha256_of
+from vestibule_models.artifact import ArtifactError, GarmentManifest, GroupThresholds, load_manifest, sha256_of
 from vestibule_models.dataset import Example, read_photos
 from vestibule_models.finetune import choose_group_thresholds, choose_thresholds, usable_photos
 from vestibule_models.labels import LABELS, GarmentGroup
@@ -134,15 +134,15 @@ def test_thresholds_are_fitted_where_positives_suffice(parent: Path) -> None:
 def test_thresholds_of_groups_are_fitted_where_positives_suffice(parent: Path) -> None:
     manifest = load_manifest(parent)
     assert isinstance(manifest, GarmentManifest)
-    of_parent = {group: Thresholds(positives=50, likely=0.3, certain=0.7) for group in GarmentGroup}
+    of_parent = {group: GroupThresholds(positives=50, likely=0.3, certain=0.7) for group in GarmentGroup}
     manifest = manifest.model_copy(update={"group_thresholds": of_parent})
     blazer, jacket = LABELS.index("Blazer"), LABELS.index("Jacket")
     targets, probs = np.zeros((60, 15), np.float32), np.zeros((60, 15), np.float32)
     targets[:10, blazer], targets[10:20, jacket] = 1, 1
     probs[:20, [blazer, jacket]] = 0.5
-    thresholds, fitted = choose_group_thresholds(manifest, targets, probs, np.ones_like(targets))
+    thresholds, fitted = choose_group_thresholds(manifest, targets, probs, np.ones_like(targets), manifest.thresholds)
     assert fitted == ["Outerwear"]
-    assert thresholds[GarmentGroup.OUTERWEAR] == Thresholds(positives=20, likely=0.75, certain=0.75)
+    assert thresholds[GarmentGroup.OUTERWEAR] == GroupThresholds(positives=20, likely=0.75, certain=0.75, alone=0.75)
     assert thresholds[GarmentGroup.KNITWEAR] == of_parent[GarmentGroup.KNITWEAR]
 
 
