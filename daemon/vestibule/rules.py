@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from vestibule.sections import AlertRule, OpeningHours
 from vestibule.types import Alert, Garment, Visit
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import GROUP_OF, MEMBERS, GarmentGroup, GarmentLabel, GarmentName
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -33,14 +33,24 @@ class Rules:
         """Return (rule, garment, confidence) for what is asked for and can never raise an alert.
 
         The category has no threshold of that confidence: the data could not establish its precision. Of a group,
-        neither it nor any of its members has one.
+        neither it nor any of its members has one, or nothing lets it be told.
         """
         return [
             (rule.name, name, rule.confidence)
             for rule in self._rules
             for name in dict.fromkeys((*rule.any_of, *rule.all_of))
-            if all(self._floor(rule, each) is None for each in (name, *_members(name)))
+            if not self._can_alert(rule, name)
         ]
+
+    def _can_alert(self, rule: AlertRule, name: GarmentName) -> bool:
+        members = _members(name)
+        if any(self._floor(rule, member) is not None for member in members):
+            return True
+        found = self._thresholds.get(name)
+        stands_alone = isinstance(found, GroupThresholds) and found.alone is not None
+        likely = (each.likely for member in members if (each := self._thresholds.get(member)))
+        is_told = not members or stands_alone or any(score is not None for score in likely)
+        return is_told and self._floor(rule, name) is not None
 
     def judge(self, visit: Visit, now_s: float) -> tuple[Alert, ...]:
         """Return the alerts that a visit raises now, `now_s` in Unix seconds, UTC."""

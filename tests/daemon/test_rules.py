@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vestibule.rules import Rules, is_open
 from vestibule.sections import AlertRule, OpeningHours
 from vestibule.types import Garment, Visit
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 MEXICO = ZoneInfo("America/Mexico_City")
@@ -153,6 +153,11 @@ def test_a_rule_may_name_a_group(
 def test_a_group_can_alert_if_it_or_a_member_can() -> None:
     asked = rules({"name": "a", "any_of": ["One-piece", "Knitwear"]}, {"name": "b", "any_of": ["Outerwear"]})
     assert asked.unalertable() == [("a", GarmentGroup.ONE_PIECE, "likely")]
+    for alone, outcome in ((None, [("a", GarmentGroup.ONE_PIECE, "likely")]), (0.7, [])):
+        found = GroupThresholds(positives=33, likely=0.5, certain=None, alone=alone)  # but no member is ever told
+        made = [AlertRule(name="a", any_of=(GarmentGroup.ONE_PIECE,))]
+        given = THRESHOLDS | {GarmentGroup.ONE_PIECE: found}
+        assert Rules(rules=made, thresholds=given, zone_info=MEXICO).unalertable() == outcome
     older: dict[GarmentName, Thresholds] = {label: THRESHOLDS[label] for label in LABELS}
     made = [AlertRule(name="a", any_of=(GarmentGroup.ONE_PIECE,)), AlertRule(name="b", any_of=(GarmentGroup.KNITWEAR,))]
     without = Rules(rules=made, thresholds=older, zone_info=MEXICO)
