@@ -4,6 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_models import calibration
+from vestibule_models.artifact import GroupThresholds, Thresholds
+from vestibule_models.groups import Floats
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
 
 
 def test_average_precision_of_a_known_ranking() -> None:
@@ -84,3 +87,37 @@ def test_saying_no_to_everything_is_right_wherever_nothing_is_worn() -> None:
     assert calibration.binary_accuracy(targets, np.zeros((15, 15)), known) == pytest.approx(14 / 15)
     assert calibration.binary_accuracy(targets, targets, known) == 1
     assert calibration.binary_accuracy(targets, 1 - targets, known * targets) == 0
+
+
+def outerwear(*rows: tuple[int, float, float]) -> tuple[Floats, Floats, Floats]:
+    """Photos as (how many, jacket worn, its score): targets, probs and known, (N, 15)."""
+    jacket = LABELS.index(GarmentLabel.JACKET)
+    targets, probs = (np.zeros((sum(row[0] for row in rows), 15), np.float32) for _ in range(2))
+    targets[:, jacket] = np.repeat([row[1] for row in rows], [row[0] for row in rows])
+    probs[:, jacket] = np.repeat([row[2] for row in rows], [row[0] for row in rows])
+    return targets, probs, np.ones_like(targets)
+
+
+def test_a_group_alone_is_measured_on_the_photos_on_which_no_member_is_likely() -> None:
+    """Sure jackets carry doubtful ones over the line: told by themselves, those are right 40 times in 100."""
+    targets, probs, known = outerwear((200, 1, 0.9), (60, 0, 0.3), (40, 1, 0.3))
+    thresholds = {
+        label: calibration.thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)
+    }
+    thresholds[GarmentLabel.JACKET] = thresholds[GarmentLabel.JACKET].model_copy(update={"likely": 0.5})
+    found = calibration.group_thresholds_for(targets, probs, known, thresholds)[GarmentGroup.OUTERWEAR]
+    assert found.likely == pytest.approx(0.3)
+    assert found.certain == pytest.approx(0.9)
+    assert found.alone is None
+
+
+def test_a_group_alone_is_believed_from_the_score_that_is_right_often_enough() -> None:
+    targets, probs, known = outerwear((200, 1, 0.9), (60, 0, 0.3), (20, 1, 0.3), (30, 1, 0.4), (5, 0, 0.4))
+    none = Thresholds(positives=0, likely=None, certain=None)
+    jackets = dict.fromkeys(LABELS, none) | {GarmentLabel.JACKET: none.model_copy(update={"likely": 0.5})}
+    found = calibration.group_thresholds_for(targets, probs, known, jackets)[GarmentGroup.OUTERWEAR]
+    assert found.positives == 250
+    assert found.alone == pytest.approx(0.4)
+    few = calibration.group_thresholds_for(*outerwear((200, 1, 0.9), (19, 1, 0.4)), jackets)
+    assert few[GarmentGroup.OUTERWEAR].alone is None  # too few to tell
+    assert few[GarmentGroup.KNITWEAR] == GroupThresholds(positives=0, likely=None, certain=None)
