@@ -9,10 +9,10 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from vestibule.alert_sections import AlertRule
 from vestibule.errors import ConfigError
 from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
-    AlertRule,
     BatchingConfig,
     CameraConfig,
     CaptureConfig,

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from vestibule.geometry import Line, Sight
-from vestibule.sections import EntranceConfig, Point
+from vestibule.section_types import Point
+from vestibule.sections import EntranceConfig
 
 Side = Literal["outside", "inside"]
 

@@ -12,7 +12,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from vestibule.sections import EntranceConfig, Point
+from vestibule.section_types import Point
+from vestibule.sections import EntranceConfig
 
 _EDGE = 0.01
 """A box that comes this near to the frame's edge (in fractions) is taken as cut by it."""

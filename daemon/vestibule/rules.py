@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from vestibule.sections import AlertRule, OpeningHours
+from vestibule.alert_sections import AlertRule, OpeningHours
 from vestibule.types import Alert, Garment, Visit
 from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import GROUP_OF, MEMBERS, GarmentGroup, GarmentLabel, GarmentName

@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     IPvAnyAddress,
     SecretStr,
@@ -21,36 +18,10 @@ from pydantic import (
 from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
 from vestibule.redaction import has_password
-from vestibule_models.labels import GarmentGroup, GarmentLabel, GarmentName
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Point = tuple[Fraction, Fraction]
-"""x, y as fractions of the frame's width and height, from the top left; survives a change of resolution."""
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
-"""Goes into topics and ids: letters, digits, '-' and '_'."""
-TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
-"""One or more levels of a topic, without wildcards."""
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix
 
 
-_GARMENTS: dict[str, GarmentName] = {name.value: name for name in (*GarmentLabel, *GarmentGroup)}
-
-
-def _garment(value: object) -> GarmentName:
-    if isinstance(value, str) and value in _GARMENTS:
-        return _GARMENTS[value]
-    raise ValueError(f"unknown garment; garments are {', '.join(GarmentLabel)}; groups are {', '.join(GarmentGroup)}")
-
-
-AskedGarment = Annotated[GarmentName, BeforeValidator(_garment)]
-"""A category or a group, by its name."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class SiteConfig(_Section):
+class SiteConfig(Section):
     """The store."""
 
     id: Identifier = "store"
@@ -69,7 +40,7 @@ class SiteConfig(_Section):
         return ZoneInfo(self.time_zone)
 
 
-class EntranceConfig(_Section):
+class EntranceConfig(Section):
     """The line that a customer crosses on entering.
 
     Attributes:
@@ -90,7 +61,7 @@ class EntranceConfig(_Section):
         return self
 
 
-class ZoneConfig(_Section):
+class ZoneConfig(Section):
     """A polygon of the picture, entered by the feet.
 
     Attributes:
@@ -104,7 +75,7 @@ class ZoneConfig(_Section):
     polygon: tuple[Point, ...] = Field(min_length=3)
 
 
-class CameraConfig(_Section):
+class CameraConfig(Section):
     """One camera.
 
     Attributes:
@@ -163,7 +134,7 @@ class CameraConfig(_Section):
         return None if self.password_file is None else read_secret(self.password_file)
 
 
-class CaptureConfig(_Section):
+class CaptureConfig(Section):
     """How live cameras are read; recorded video is never thinned or dropped.
 
     Attributes:
@@ -185,7 +156,7 @@ class CaptureConfig(_Section):
         return self
 
 
-class DetectorConfig(_Section):
+class DetectorConfig(Section):
     """The person detector.
 
     Attributes:
@@ -200,7 +171,7 @@ class DetectorConfig(_Section):
     threads: int = Field(default=1, ge=1, le=64)
 
 
-class TrackingConfig(_Section):
+class TrackingConfig(Section):
     """ByteTrack (Zhang et al. 2022), with times in seconds.
 
     Attributes:
@@ -220,7 +191,7 @@ class TrackingConfig(_Section):
     confirm_hits: int = Field(default=2, ge=1, le=30)
 
 
-class CroppingConfig(_Section):
+class CroppingConfig(Section):
     """Which people are worth classifying now.
 
     Attributes:
@@ -242,14 +213,14 @@ class CroppingConfig(_Section):
     min_interval_s: float = Field(default=0.3, ge=0, le=60)
 
 
-class BatchingConfig(_Section):
+class BatchingConfig(Section):
     """A batch goes when it is full or the oldest crop has waited long enough."""
 
     max_crops: int = Field(default=16, ge=1, le=256)
     max_wait_ms: float = Field(default=40.0, ge=0, le=1000)
 
 
-class ClassifierConfig(_Section):
+class ClassifierConfig(Section):
     """The garment classifier.
 
     Attributes:
@@ -262,7 +233,7 @@ class ClassifierConfig(_Section):
     threads: int = Field(default=1, ge=1, le=64)
 
 
-class VisitsConfig(_Section):
+class VisitsConfig(Section):
     """When readings become garments, tracks become visits, and visits end.
 
     Attributes:
@@ -291,48 +262,7 @@ class VisitsConfig(_Section):
     staff_after_s: float = Field(default=1.0, ge=0, le=3600)
 
 
-class OpeningHours(_Section):
-    """Store-local time; `closes` before `opens` runs over midnight."""
-
-    opens: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    closes: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
-        default=("mon", "tue", "wed", "thu", "fri", "sat", "sun"), min_length=1
-    )
-
-
-class AlertRule(_Section):
-    """What the staff want to be told.
-
-    Attributes:
-        any_of: one of these garments is enough; of a group, one of its members, or that it can be said to be one.
-        all_of: all of these must be worn (besides one of `any_of`, if given).
-        confidence: floor in words: `likely` is a precision of 0.75, `certain` 0.9, on held-out photos.
-        min_score: floor as a score, on top of `confidence`.
-        cameras: only these; all if empty.
-        zones: only visits that were in one of these; anywhere if empty.
-        hours: only then; always if empty.
-        cooldown_s: silence of this rule after an alert, per camera.
-    """
-
-    name: Identifier
-    any_of: tuple[AskedGarment, ...] = ()
-    all_of: tuple[AskedGarment, ...] = ()
-    confidence: Literal["likely", "certain"] = "likely"
-    min_score: Fraction = 0.0
-    cameras: tuple[Identifier, ...] = ()
-    zones: tuple[Identifier, ...] = ()
-    hours: tuple[OpeningHours, ...] = ()
-    cooldown_s: float = Field(default=0.0, ge=0, le=86_400)
-
-    @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
-        if not self.any_of and not self.all_of:
-            raise ValueError(f"alert {self.name!r} names no garment; set any_of or all_of")
-        return self
-
-
-class MqttConfig(_Section):
+class MqttConfig(Section):
     """The broker, and what waits for it.
 
     Attributes:
@@ -401,13 +331,13 @@ class MqttConfig(_Section):
         return self.outbox_file
 
 
-class JsonlConfig(_Section):
+class JsonlConfig(Section):
     """Events as lines of a file, beside MQTT; off without a path."""
 
     path: Path | None = None
 
 
-class MetricsConfig(_Section):
+class MetricsConfig(Section):
     """Pages over HTTP for those who watch the daemon: /healthz, /readyz, /metrics.
 
     Attributes:
@@ -420,7 +350,7 @@ class MetricsConfig(_Section):
     port: int = Field(default=9464, ge=0, le=65_535)
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """What the daemon says of itself."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"

@@ -15,12 +15,13 @@ from mqtt_client import make_message, needs_mosquitto, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 from toyshop import clip, crossing
 
+from vestibule.alert_sections import AlertRule
 from vestibule.broker import Mosquitto
 from vestibule.config import Settings
 from vestibule.health import STUCK_AFTER_S, CameraState, Health
 from vestibule.metrics import Metrics
 from vestibule.outbox import Outbox
-from vestibule.sections import AlertRule, CameraConfig, MqttConfig
+from vestibule.sections import CameraConfig, MqttConfig
 from vestibule.sinks import MqttSink
 from vestibule.sources import Fate
 from vestibule_models.labels import GarmentLabel

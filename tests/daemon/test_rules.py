@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vestibule.alert_sections import AlertRule, OpeningHours
 from vestibule.rules import Rules, is_open
-from vestibule.sections import AlertRule, OpeningHours
 from vestibule.types import Garment, Visit
 from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
