@@ -107,14 +107,7 @@ def load(path: Path) -> Settings:
     Raises:
         ConfigError: missing, unreadable, not TOML, or a key that is misspelt, missing or out of range.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"configuration {path}: {error.strerror}; start from config.example.toml") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"configuration {path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"configuration {path}: not valid TOML: {error}") from error
+    values = _parse(path)
     _refuse_unknown_variables()
     version = values.setdefault("config_version", 0)  # the first files did not say
     if isinstance(version, int) and version > VERSION:
@@ -129,6 +122,28 @@ def load(path: Path) -> Settings:
         section = re.search(r'field "(\w+)"', str(error))
         name = _PREFIX + (section[1].upper() if section else "...")
         raise ConfigError(f"variable {name}: not JSON; or set one value, as in VESTIBULE_MQTT__HOST=broker") from error
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    """Read the tables of a file; their names are sections that there are."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        repr(values)  # fails here for a hexadecimal number too long to be shown in any error
+    except OSError as error:
+        raise ConfigError(f"configuration {path}: {error.strerror}; start from config.example.toml") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"configuration {path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except (ValueError, OverflowError) as error:  # TOML's own is a ValueError, as that of a number of 5000 digits is
+        raise ConfigError(f"configuration {path}: not valid TOML: {_one_line(str(error))}") from error
+    except RecursionError as error:
+        raise ConfigError(f"configuration {path}: arrays or tables are nested too deep; check its brackets") from error
+    # The settings library takes some keywords for itself: `_cli_parse_args` would have it read the command line.
+    if unknown := [_one_line(name) for name in values if name not in Settings.model_fields]:
+        raise ConfigError(
+            f"configuration {path}: "
+            + "; ".join(f"{name}: unknown key; check the spelling against config.example.toml" for name in unknown)
+        )
+    return values
 
 
 def _refuse_unknown_variables() -> None:
@@ -146,9 +161,19 @@ def _explain(error: ValidationError) -> str:
 
 
 def _explain_one(fault: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"]) or "settings"
+    where = ".".join(_one_line(str(part)) for part in fault["loc"]) or "settings"
     if fault["type"] == "extra_forbidden":
         return f"{where}: unknown key; check the spelling against config.example.toml"
     received = fault.get("input")
-    shown = "" if isinstance(received, (dict, BaseModel)) or "password" in where else f", got {received!r}"
-    return mask_userinfo(f"{where}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    shown = "" if _holds_table(received) or "password" in where else f", got {received!r}"
+    return mask_userinfo(_one_line(f"{where}: {fault['msg'].removeprefix('Value error, ')}{shown}"))
+
+
+def _holds_table(value: object) -> bool:
+    """Tell whether there are keys in it, behind which a password may stand."""
+    return isinstance(value, (dict, BaseModel)) or (isinstance(value, list) and any(map(_holds_table, value)))
+
+
+def _one_line(text: str) -> str:
+    """Spell line ends and other characters that cannot be seen as in Python."""
+    return text if text.isprintable() else repr(text)[1:-1]
