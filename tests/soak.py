@@ -161,7 +161,18 @@ def clip_for(folder: Path, number: int, *, toy: bool) -> Path:
     if toy:
         return clip(path, 5, crossing("Dress", 0.2 + 0.1 * number, seconds=4))
     codec = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", str(_KEY_FRAME_EVERY), "-pix_fmt", "yuv420p"]
-    command = ["ffmpeg", "-v", "error", "-ss", str(5 * number), "-i", str(demo.HERE / "demo.mp4"), *codec, "-an", str(path)]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-ss",
+        str(5 * number),
+        "-i",
+        str(demo.HERE / "demo.mp4"),
+        *codec,
+        "-an",
+        str(path),
+    ]
     subprocess.run(command, check=True, timeout=300)
     return path
 

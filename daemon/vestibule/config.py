@@ -112,7 +112,8 @@ def load(path: Path) -> Settings:
     version = values.setdefault("config_version", 0)  # the first files did not say
     if isinstance(version, int) and version > VERSION:
         raise ConfigError(
-            f"configuration {path}: is of version {version}, this Vestibule reads up to {VERSION}; install a newer one"
+            f"configuration {path}: config_version is {version}, this Vestibule reads up to {VERSION}; "
+            "install a newer one"
         )
     try:
         return Settings(**values)
@@ -143,6 +144,8 @@ def _parse(path: Path) -> dict[str, Any]:
             f"configuration {path}: "
             + "; ".join(f"{name}: unknown key; check the spelling against config.example.toml" for name in unknown)
         )
+    if spoilt := ", ".join(name for name, value in values.items() if _holds_nul(value)):
+        raise ConfigError(f"configuration {path}: {spoilt}: a text holds the character NUL; remove every \\u0000")
     return values
 
 
@@ -172,6 +175,12 @@ def _explain_one(fault: dict[str, Any]) -> str:
 def _holds_table(value: object) -> bool:
     """Tell whether there are keys in it, behind which a password may stand."""
     return isinstance(value, (dict, BaseModel)) or (isinstance(value, list) and any(map(_holds_table, value)))
+
+
+def _holds_nul(value: object) -> bool:
+    """Tell whether a text has a NUL in it, which no file's name may hold and no setting has a use for."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (isinstance(value, str) and "\0" in value) or any(map(_holds_nul, inner))
 
 
 def _one_line(text: str) -> str:

@@ -1,9 +1,12 @@
 """What systemd is told of the service: sd_notify(3), one datagram a message; nothing where systemd does not ask."""
 
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
+
+_MICROSECONDS = re.compile("[0-9]{1,18}")
 
 
 class Notifier:
@@ -20,7 +23,8 @@ class Notifier:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address  # '@': Linux's abstract sockets
         mine = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._watchdog_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6 if mine else 0.0
+        wanted_us = environment.get("WATCHDOG_USEC", "")
+        self._watchdog_s = int(wanted_us) / 1e6 if mine and _MICROSECONDS.fullmatch(wanted_us) else 0.0
         self._monotonic = monotonic
         self._fed_s = -1e9
         self._status = ""

@@ -310,5 +310,4 @@ class Outbox:
 
 
 def _event_id(entry: Entry) -> str:
-    payload = json.loads(entry.message.payload)
-    return str(payload.get("event_id", "unknown"))
+    return str(json.loads(entry.message.payload).get("event_id", "unknown"))

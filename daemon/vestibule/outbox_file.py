@@ -6,6 +6,8 @@ event is settled is committed with `NORMAL`: should a power cut undo it, the eve
 `event_id`, which subscribers drop (https://www.sqlite.org/pragma.html#pragma_synchronous).
 """
 
+import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +25,8 @@ _VERSION = 1
 _KEPT_RECORDS = 1000
 _CHECKPOINT_PAGES = 256  # of 4 KiB: the log beside the file stays near 1 MiB
 _BUSY_S = 1.0
+_LONGEST_TOPIC = 10_000  # characters; MQTT's limit is 65,535 bytes
+_LATEST_S = 2.0**32  # what MQTT's message expiry can say, and the year 2106
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -100,7 +104,7 @@ class OutboxFile:
                 "SELECT id, topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s "
                 "FROM events WHERE state = 'waiting' ORDER BY id"
             )
-            return tuple(
+            entries = tuple(
                 Entry(
                     message=Message(topic=topic, at_s=at_s, payload=payload),
                     ttl_s=ttl_s,
@@ -111,6 +115,9 @@ class OutboxFile:
                 )
                 for row, topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s in rows
             )
+            if (odd := next((entry for entry in entries if not _is_event(entry)), None)) is not None:
+                self._set_aside(f"row {odd.row} is no event")
+            return entries
 
     def write(self, new: Sequence[Entry], settled: Mapping[int, Outcome]) -> None:
         """Commit new entries, which get their `row`, and the outcomes of earlier ones, by row.
@@ -145,6 +152,7 @@ class OutboxFile:
         if self._db is None:
             # Calls come from the thread that decides and from the network's, never two at once.
             self._db = db = sqlite3.connect(self.path, timeout=_BUSY_S, check_same_thread=False)
+            db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # what is no text is noticed by `load`
             # One process only: a second daemon with this file is told so, and no shared memory file is needed.
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -206,6 +214,20 @@ class OutboxFile:
         except OSError as error:
             raise OutboxUnavailableError(f"outbox {self.path}: {problem}; cannot be set aside ({error})") from error
         raise OutboxDamagedError(f"outbox {self.path}: {problem}; set aside as {aside.name}")
+
+
+def _is_event(entry: Entry) -> bool:
+    """Whether an entry can be published: hands other than ours, or damage that SQLite does not see, make others."""
+    topic = entry.message.topic
+    times = (entry.message.at_s, entry.added_at_s, entry.boot_s, *(() if entry.ttl_s is None else (entry.ttl_s,)))
+    if not topic or len(topic) > _LONGEST_TOPIC or not topic.isprintable() or set(topic) & set("#+\ufffd"):
+        return False
+    if not all(math.isfinite(time_s) and abs(time_s) < _LATEST_S for time_s in times):
+        return False
+    try:
+        return isinstance(json.loads(entry.message.payload), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _remedy(code: int) -> str:

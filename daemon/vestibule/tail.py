@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -15,7 +16,6 @@ import structlog
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from pydantic import ValidationError
 
 from vestibule.config import Settings
 from vestibule.errors import SinkError
@@ -24,6 +24,8 @@ from vestibule.payloads import AlertPayload, alerts_topic
 from vestibule.sections import MqttConfig
 
 _POLL_S = 0.2
+_COMPLAIN_EVERY_S = 60.0
+_LATEST_S = 2.0**32
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +38,9 @@ class AlertSubscriber:
         site: the store's id.
         on_alert: called in the client's network thread.
 
+    Attributes:
+        ignored: messages so far that were no alert; the first and then one a minute is logged.
+
     Raises:
         SinkError: the certificate authority's file cannot be used.
         ConfigError: the password file cannot be read.
@@ -47,6 +52,8 @@ class AlertSubscriber:
         self._on_alert = on_alert
         self._answered = Event()
         self._denied: str | None = None
+        self.ignored = 0
+        self._next_complaint_s = 0.0
         # Not mqtt.client_id: that is the daemon's, and two of one name throw each other out.
         client_id = f"vestibule-{site}-tail-{uuid4().hex[:8]}"
         self._connection = MqttConnection(config, client_id=client_id, on_connected=self._subscribe)
@@ -84,18 +91,39 @@ class AlertSubscriber:
 
     def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:
-            alert = AlertPayload.model_validate_json(message.payload)
-        except ValidationError as error:
-            _log.warning("not an alert of this version", topic=message.topic, faults=error.error_count())
+            alert = read_alert(message.payload)
+        except ValueError:
+            self.ignored += 1
+            now_s = time.monotonic()
+            if now_s >= self._next_complaint_s:
+                self._next_complaint_s = now_s + _COMPLAIN_EVERY_S
+                _log.warning(
+                    "not an alert of this version",
+                    topic=message.topic,
+                    ignored=self.ignored,
+                )
         else:
             self._on_alert(alert)
 
 
+def read_alert(payload: bytes) -> AlertPayload:
+    """Parse what came over the alerts' topic, from whomever.
+
+    Raises:
+        ValueError: it is no alert of this version, or of no time that a calendar has.
+    """
+    alert = AlertPayload.model_validate_json(payload)
+    if alert.raised_at_s >= _LATEST_S:
+        raise ValueError(f"raised_at_s is {alert.raised_at_s:g}, after the year 2106")
+    return alert
+
+
 def alert_line(alert: AlertPayload, zone: ZoneInfo) -> str:
-    """One line for people: the store's time, camera, what is worn and where."""
+    """One printable line for people: the store's time, camera, what is worn and where."""
     raised_at = datetime.fromtimestamp(alert.raised_at_s, zone)
     where = f"  ({', '.join(alert.zones)})" if alert.zones else ""
-    return f"{raised_at:%H:%M:%S} {alert.camera}  {alert.summary}{where}"
+    line = f"{raised_at:%H:%M:%S} {alert.camera}  {alert.summary}{where}"
+    return "".join(sign if sign.isprintable() else "?" for sign in line)  # nobody shall command the reader's terminal
 
 
 def run(settings: Settings, *, out: TextIO | None = None, stop: Event | None = None) -> int:

@@ -164,7 +164,7 @@ def load_manifest(folder: Path) -> GarmentManifest | DetectorManifest:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except OSError as error:
         raise ArtifactError(
             f"model folder {folder}: cannot read {MANIFEST} ({error.strerror}); name a folder that holds "
@@ -174,7 +174,7 @@ def load_manifest(folder: Path) -> GarmentManifest | DetectorManifest:
         return _ADAPTER.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) if str(part).isprintable() else repr(part) for part in first["loc"])
         raise ArtifactError(f"{path}: {where}: {first['msg']}; see docs/models.md for the manifest") from error
 
 

@@ -48,7 +48,7 @@ def test_a_broken_file_is_left_alone(old: Path) -> None:
 
 def test_a_file_of_a_later_version_is_refused(old: Path) -> None:
     old.write_text("config_version = 7\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="is of version 7, this Vestibule reads up to 1; install a newer one"):
+    with pytest.raises(ConfigError, match="config_version is 7, this Vestibule reads up to 1; install a newer one"):
         config.load(old)
 
 

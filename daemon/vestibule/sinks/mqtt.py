@@ -70,7 +70,9 @@ class MqttSink:
         self._told_problem: str | None = None
         self._states: deque[tuple[str, bytes]] = deque()  # retained, to be sent
         self._under_way: deque[bool] = deque()  # what the broker has not answered for, in order: is it an event?
+        self._description_waits = False
         self.refused = 0
+        self.ignored = 0
         self._connection = MqttConnection(
             config,
             client_id=client_id or config.client_id or f"vestibule-{site}",
@@ -151,6 +153,7 @@ class MqttSink:
                 self._queue_health()
             if self._states:
                 topic, payload = self._states.popleft()
+                self._description_waits &= not topic.startswith(f"{self._config.home_assistant_prefix}/device/")
                 self._under_way.append(False)
                 client.publish(topic, payload, qos=1, retain=True)
             elif (entry := self._outbox.offer()) is not None:
@@ -186,14 +189,21 @@ class MqttSink:
     def _queue_discovery(self) -> None:
         config = self._config
         if config.home_assistant:
+            self._description_waits = True
             self._states.append(
                 discovery(site=self._site, prefix=config.prefix, discovery_prefix=config.home_assistant_prefix)
             )
 
     def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if message.topic == status_topic(self._config.home_assistant_prefix) and message.payload == b"online":
-            self._queue_discovery()
+            if not self._description_waits:  # who asks again before the answer is sent gets one answer
+                self._queue_discovery()
             self._send_due()
+        elif message.payload != b"offline":
+            self.ignored += 1
+            self._complain(
+                "message ignored", topic=message.topic, size_bytes=len(message.payload), ignored=self.ignored
+            )
 
     def _handle_puback(
         self, _client: Client, _data: object, _mid: int, reason: ReasonCode, _properties: Properties | None
