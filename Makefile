@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 # The Python that environments are made with; the newest of 3.11 to 3.13 that is found if empty.
 PYTHON ?=
 export PYTHON
+MINUTES ?= 30
 # mosquitto lies in /usr/sbin, which a user's PATH lacks.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
@@ -43,6 +44,11 @@ format: .venv-dev ## mend what lint and formatting can mend by themselves
 bench: .venv-dev ## run the benchmarks, one after the other
 	@scripts/need.sh $(TEST_PACKAGES)
 	@for script in benchmarks/*.py; do echo "== $$script"; .venv-dev/bin/python "$$script" $(ARGS); done
+
+.PHONY: soak
+soak: .venv-dev ## run the daemon on four looping cameras for MINUTES=30: does anything grow?
+	@scripts/need.sh $(TEST_PACKAGES)
+	@PYTHONPATH=tests .venv-dev/bin/python tests/soak.py --minutes $(MINUTES) $(ARGS)
 
 .PHONY: lock
 lock: ## write requirements/*.lock anew (ARGS=--upgrade for the newest versions)
