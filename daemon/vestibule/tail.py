@@ -106,7 +106,7 @@ class AlertSubscriber:
             self._on_alert(alert)
 
 
-def read_alert(payload: bytes) -> AlertPayload:
+def read_alert(payload: bytes | bytearray) -> AlertPayload:
     """Parse what came over the alerts' topic, from whomever.
 
     Raises:
