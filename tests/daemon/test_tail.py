@@ -44,10 +44,9 @@ def test_every_alert_arrives_also_after_a_restart_and_what_is_none_is_left_out()
             assert [entry["event"] for entry in log if "ignored" in entry] == ["not an alert of this version"]
             broker.restart()
             wait_until(lambda: broker.log.count("-tail-") > 0, "the subscriber's return")
-            subscriber.wait_subscribed(WAIT_S)
             number = 1
 
-            def arrived() -> bool:  # the subscription is confirmed a little after the connection
+            def arrived() -> bool:  # connection and subscription are confirmed a little after the broker says so
                 nonlocal number
                 number += 1
                 sink.publish(make_message(number))
