@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Literal, Protocol, TypeVar
@@ -72,8 +73,8 @@ def run_inline(
 ) -> None:
     """Send every frame through all stages in this thread; the same frames give the same messages.
 
-    The clock is the frames' own. When the frames end, or their source fails, what is under way is finished and
-    published first.
+    The next frame is decoded meanwhile, in a thread of its own. The clock is the frames' own. When the frames end, or
+    their source fails, what is under way is finished and published first.
 
     Raises:
         SourceError: the frames ended in an error, after all of them have been dealt with.
@@ -81,7 +82,7 @@ def run_inline(
     now_s = 0.0
     fault: SourceError | None = None
     try:
-        for frame in frames:
+        for frame in _read_ahead(frames):
             now_s = frame.captured_at_s
             _take_in(frame, stages, publish, observe)
     except SourceError as error:  # nothing but the frames' source raises it
@@ -90,6 +91,16 @@ def run_inline(
         publish(message)
     if fault is not None:
         raise fault
+
+
+def _read_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Yield the frames in their order, or what they raise, getting one while the one before is worked on."""
+    source = iter(frames)
+    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+        coming = pool.submit(next, source, None)
+        while (frame := coming.result()) is not None:
+            coming = pool.submit(next, source, None)
+            yield frame
 
 
 def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:

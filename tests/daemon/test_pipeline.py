@@ -104,6 +104,20 @@ def test_every_frame_goes_through_and_is_observed() -> None:
     assert seen == list(range(30))
 
 
+def test_no_more_than_the_next_frame_is_read_ahead() -> None:
+    given: list[int] = []
+    ahead: list[int] = []
+
+    def play() -> Iterator[Frame]:
+        for frame in frames(3):
+            given.append(frame.seq)
+            yield frame
+
+    run_inline(play(), stages_for(DOOR), lambda _: None, lambda frame, *_: ahead.append(given[-1] - frame.seq))
+    assert len(ahead) == 30
+    assert max(ahead) <= 1
+
+
 def test_frames_that_end_in_an_error_are_dealt_with_before_it_is_raised() -> None:
     def play() -> Iterator[Frame]:
         yield from frames(4, crossing("Dress", 0.5, seconds=8))
