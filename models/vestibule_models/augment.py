@@ -131,8 +131,9 @@ def cover_of(image: Image, outline: Image | None) -> Image:
             return image
         seen = np.zeros((height + 2, width + 2), np.uint8)
         flags = 4 | cv2.FLOODFILL_MASK_ONLY | (255 << 8)
+        writable = image.copy()  # floodFill asks for it, though only the mask is changed
         for corner in corners:
-            cv2.floodFill(image.copy(), seen, corner, 0, (6,) * 3, (6,) * 3, flags)
+            cv2.floodFill(writable, seen, corner, 0, (6,) * 3, (6,) * 3, flags)
         cover = 255 - seen[1:-1, 1:-1]
     return np.dstack([image, cv2.GaussianBlur(cover, (3, 3), 0)])
 
