@@ -21,5 +21,5 @@ compile() {
         --constraint requirements/constraints.in --generate-hashes --custom-compile-command "make lock" "$@"
 }
 # The demo's environment is part of the tests': the same versions, the lesser set.
-compile requirements/dev.lock --group build --group dev --extra tensorflow --extra reports --extra onnx "$@"
+compile requirements/dev.lock --group build --group dev --extra tensorflow --extra reports --extra onnx --extra kserve "$@"
 compile requirements/base.lock --group build --constraint requirements/dev.lock "$@"

@@ -228,9 +228,11 @@ class Message:
     Attributes:
         topic: full topic.
         at_s: when, Unix seconds, UTC.
-        payload: UTF-8 JSON, an object; the bytes that every sink gets.
+        payload: UTF-8 JSON, an object; the bytes that every sink gets. Empty with `retain`: the topic is forgotten.
+        retain: it is how things stand and no event: the broker keeps the topic's last, and it needs no outbox.
     """
 
     topic: str
     at_s: float
     payload: bytes
+    retain: bool = False

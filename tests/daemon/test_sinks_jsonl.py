@@ -27,6 +27,15 @@ def test_a_line_is_topic_time_and_the_payload_verbatim(tmp_path: Path) -> None:
     assert second["payload"] == json.loads(make_message(2).payload)
 
 
+def test_how_things_stand_is_no_event(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sink = JsonlSink(path)
+    sink.publish(Message(topic="vestibule/store/counts/door/Dress", at_s=1.0, payload=b"3", retain=True))
+    sink.publish(PLAIN)
+    sink.close()
+    assert len(path.read_bytes().splitlines()) == 1
+
+
 def test_a_replay_starts_afresh_and_a_daemon_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for append, lines in ((False, 1), (False, 1), (True, 2)):

@@ -22,6 +22,7 @@ from vestibule.outbox import Outbox
 from vestibule.payloads import json_schema
 from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink, mqtt
+from vestibule.types import Message
 
 pytestmark = needs_mosquitto
 
@@ -84,6 +85,19 @@ def test_another_client_receives_the_alert_as_the_schema_says(broker: Mosquitto)
     Draft202012Validator(json_schema("alert")).validate(json.loads(alert.payload))
     assert sink.refused == 0
     assert sink.status().outcomes == {"acknowledged": 1}
+
+
+def test_what_is_to_be_retained_is_for_those_who_come_late(broker: Mosquitto) -> None:
+    count = Message(topic="vestibule/late/counts/door/Dress", at_s=1.0, payload=b"3", retain=True)
+    with open_sink(MqttConfig(port=broker.port), site="late") as sink:
+        sink.wait_connected(WAIT_S)
+        sink.publish(count)
+        sink.publish(make_message())
+        assert sink.drain(WAIT_S) == 0  # the broker answers in order: it has the count too
+        assert sink.status().outcomes == {"acknowledged": 1}
+        with listening(broker.port, count.topic) as received:
+            wait_until(lambda: bool(received), "the retained count")
+            assert (received[0].payload, received[0].retain) == (b"3", True)
 
 
 def test_availability_is_retained_online_and_offline(broker: Mosquitto) -> None:

@@ -61,11 +61,13 @@ class JsonlSink:
             self._fail(error, starting=True)
 
     def publish(self, message: Message) -> None:
-        """Write one line.
+        """Write one line for an event; what is retained is none.
 
         Raises:
             SinkError: the line cannot be written, for example because the disk is full; never if `patient`.
         """
+        if message.retain:
+            return
         topic = json.dumps(message.topic, ensure_ascii=False).encode()
         at_s = json.dumps(round(message.at_s - self._start_s, 3)).encode()
         self._write(b'{"topic":' + topic + b',"at_s":' + at_s + b',"payload":' + message.payload + b"}\n")

@@ -95,11 +95,14 @@ class MqttSink:
         self._connection.wait_connected(timeout_s)
 
     def publish(self, message: Message) -> None:
-        """Put a message into the outbox; it is sent now, or when the broker is back.
+        """Put an event into the outbox; it is sent now, or when the broker is back. What is retained: see `tell`.
 
         Raises:
             SinkError: `lossless`, and the broker takes nothing for so long that the outbox stays full.
         """
+        if message.retain:
+            self.tell(message)
+            return
         if self._lossless and not self._outbox.wait_room(self._config.connect_timeout_s):
             raise SinkError(
                 f"broker {address(self._config)}: {self._outbox.waiting} events wait and none was taken in "
