@@ -12,8 +12,8 @@ from vestibule import colours
 from vestibule.entrance import Doorway
 from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, distance
+from vestibule.presence import Presence
 from vestibule.sections import VisitsConfig
-from vestibule.stay import Stay
 
 HOLD_S = 3.0
 """A track waits at most this long for the reading that tells whose it is."""
@@ -33,7 +33,7 @@ _LOOKS_ALONE = 0.7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A fragment that may belong to a stay.
+    """A fragment that may belong to a presence.
 
     Attributes:
         is_break: time and place agree: the track only broke; else the person has been away.
@@ -44,7 +44,7 @@ class Option:
     """
 
     fragment: Fragment
-    stay: Stay
+    presence: Presence
     is_break: bool
     apart: float
     looks: float | None
@@ -61,9 +61,9 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Which fragments continue a stay, and which are somebody new; the others wait."""
+    """Which fragments continue a presence, and which are somebody new; the others wait."""
 
-    joined: tuple[tuple[Fragment, Stay], ...]
+    joined: tuple[tuple[Fragment, Presence], ...]
     fresh: tuple[Fragment, ...]
 
 
@@ -75,76 +75,78 @@ class Recognition:
         self._doorway = doorway
         self._same_person_distance = same_person_distance
 
-    def decide(self, fragments: Sequence[Fragment], absent: Sequence[Stay], now_s: float) -> Decision:
+    def decide(self, fragments: Sequence[Fragment], absent: Sequence[Presence], now_s: float) -> Decision:
         """Decide for every fragment for which it can be done now.
 
         With a reading on both sides looks and colours must agree; breaks go before returns, then the nearest look, then
-        the nearest place, each stay and each fragment once. Without, a break is taken on time, place and colours when
-        nobody else comes into question, after one second (at once if the stay never had a reading); never for a stay
-        that went out over the entrance line, where the next to come in appears at the same place. Whoever could
+        the nearest place, each presence and each fragment once. Without, a break is taken on time, place and colours
+        when nobody else comes into question, after one second (at once if the presence never had a reading); never for
+        one that went out over the entrance line, where the next to come in appears at the same place. Whoever could
         be nobody is new; so is whoever is undecided after `HOLD_S`.
         """
-        options = [option for fragment in fragments for stay in absent if (option := self._option(fragment, stay))]
+        options = [
+            option for fragment in fragments for presence in absent if (option := self._option(fragment, presence))
+        ]
         alike = [o for o in options if o.looks is not None and o.agrees]
-        alike.sort(key=lambda o: (not o.is_break, o.looks, o.apart, o.fragment.track_id, o.stay.order))
+        alike.sort(key=lambda o: (not o.is_break, o.looks, o.apart, o.fragment.track_id, o.presence.order))
         by_place = [
             o
             for o in self._alone(options)
             if o.looks is None
             and o.agrees
-            and (o.stay.crossed_out_at_s is None or o.stay.evidence.count == 0)
-            and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.stay.evidence.count == 0)
+            and (o.presence.crossed_out_at_s is None or o.presence.evidence.count == 0)
+            and (now_s - o.fragment.first_at_s >= _PLACE_ALONE_S or o.presence.evidence.count == 0)
         ]
-        joined: list[tuple[Fragment, Stay]] = []
+        joined: list[tuple[Fragment, Presence]] = []
         used: set[int] = set()
         for option in alike + by_place:
-            if not used & {id(option.fragment), id(option.stay)}:
-                used |= {id(option.fragment), id(option.stay)}
-                joined.append((option.fragment, option.stay))
-        hopeful = {id(o.fragment) for o in options if o.is_break or o.looks is None if id(o.stay) not in used}
+            if not used & {id(option.fragment), id(option.presence)}:
+                used |= {id(option.fragment), id(option.presence)}
+                joined.append((option.fragment, option.presence))
+        hopeful = {id(o.fragment) for o in options if o.is_break or o.looks is None if id(o.presence) not in used}
         fresh = [f for f in fragments if id(f) not in used and (id(f) not in hopeful or now_s - f.first_at_s >= HOLD_S)]
         return Decision(joined=tuple(joined), fresh=tuple(fresh))
 
     @staticmethod
     def _alone(options: Sequence[Option]) -> list[Option]:
-        """Return the breaks whose fragment and stay appear in no other break."""
+        """Return the breaks whose fragment and presence appear in no other break."""
         breaks = [o for o in options if o.is_break]
-        times = Counter(key for o in breaks for key in (id(o.fragment), id(o.stay)))
-        return [o for o in breaks if times[id(o.fragment)] == times[id(o.stay)] == 1]
+        times = Counter(key for o in breaks for key in (id(o.fragment), id(o.presence)))
+        return [o for o in breaks if times[id(o.fragment)] == times[id(o.presence)] == 1]
 
-    def _option(self, fragment: Fragment, stay: Stay) -> Option | None:
-        gone_s = fragment.first_at_s - stay.last.at_s
-        if gone_s <= 0 or gone_s > max(stay.patience_s, self._config.break_window_s):
+    def _option(self, fragment: Fragment, presence: Presence) -> Option | None:
+        gone_s = fragment.first_at_s - presence.last.at_s
+        if gone_s <= 0 or gone_s > max(presence.patience_s, self._config.break_window_s):
             return None
-        apart = _apart(stay.last, fragment.sights[0])
+        apart = _apart(presence.last, fragment.sights[0])
         reach = max(_LEAST_REACH, self._config.break_distance * gone_s)
-        if stay.visit_id is None:  # a mannequin, perhaps: only what starts and stays where it stands is it again
+        if presence.visit_id is None:  # a mannequin, perhaps: only what starts and stays where it stands is it again
             reach = _LEAST_REACH
-            apart = max(apart, _apart(stay.last, fragment.sights[-1]))
+            apart = max(apart, _apart(presence.last, fragment.sights[-1]))
         is_break = gone_s <= self._config.break_window_s and apart <= reach
-        if not is_break and not self._may_return(fragment, stay, gone_s):
+        if not is_break and not self._may_return(fragment, presence, gone_s):
             return None
-        looks = fragment.evidence.distance(stay.evidence)
+        looks = fragment.evidence.distance(presence.evidence)
         worn = None
-        if fragment.colours is not None and stay.colours is not None:
-            worn = float(colours.distance(fragment.colours, stay.colours))
+        if fragment.colours is not None and presence.colours is not None:
+            worn = float(colours.distance(fragment.colours, presence.colours))
         return Option(
             fragment=fragment,
-            stay=stay,
+            presence=presence,
             is_break=is_break,
             apart=apart,
             looks=None if looks is None else looks / self._same_person_distance,
             colours=None if worn is None else worn / (_BREAK_COLOURS if is_break else _RETURN_COLOURS),
         )
 
-    def _may_return(self, fragment: Fragment, stay: Stay, gone_s: float) -> bool:
+    def _may_return(self, fragment: Fragment, presence: Presence, gone_s: float) -> bool:
         """Whether somebody away for longer, or further, may be back: on the side where they were last."""
-        if stay.visit_id is None or stay.evidence.count == 0 or gone_s > stay.patience_s:
+        if presence.visit_id is None or presence.evidence.count == 0 or gone_s > presence.patience_s:
             return False
-        if self._doorway is None or stay.side is None:
+        if self._doorway is None or presence.side is None:
             return True
         sides = (self._doorway.side_of(sight) for sight in fragment.sights)
-        return next((side for side in sides if side is not None), None) == stay.side
+        return next((side for side in sides if side is not None), None) == presence.side
 
 
 def _apart(last: Sight, first: Sight) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vestibule.fragment import Fragment
 from vestibule.geometry import overlap
-from vestibule.stay import Stay
+from vestibule.presence import Presence
 
 _SAME_PLACE = 0.6
 _STANDS_S = 0.3
@@ -22,23 +22,25 @@ class MixUp:
     """A track that shows a mannequin and counted as somebody else's.
 
     Attributes:
-        mannequin: the stay of who had stood at that place for long.
+        mannequin: the presence of who had stood at that place for long.
         standing: who seems to stand there now.
         is_swap: one came as the other went, so that each has the other's track.
     """
 
-    mannequin: Stay
-    standing: Stay | Fragment
+    mannequin: Presence
+    standing: Presence | Fragment
     is_swap: bool
 
 
-def find(stays: Sequence[Stay], fragments: Iterable[Fragment], in_view: Collection[int], now_s: float) -> MixUp | None:
+def find(
+    presences: Sequence[Presence], fragments: Iterable[Fragment], in_view: Collection[int], now_s: float
+) -> MixUp | None:
     """Return a mix-up if there is one.
 
-    A stay that stood still for 3 s or more and is no visit yet has either moved, while somebody stands at its place
+    A presence that stood still for 3 s or more and is no visit yet has either moved, while somebody stands at its place
     for 0.3 s: both cannot be. Or it is out of view, while somebody who is a visit stands there for 2 s.
     """
-    for mannequin in stays:
+    for mannequin in presences:
         home = mannequin.motion.home
         if mannequin.visit_id is not None or not mannequin.stood_still or home is None:
             continue
@@ -46,13 +48,13 @@ def find(stays: Sequence[Stay], fragments: Iterable[Fragment], in_view: Collecti
         if not hidden and mannequin.motion.moved_at_s is None:
             continue
         since_s = now_s - (_STANDS_INSTEAD_S if hidden else _STANDS_S)
-        visits = [stay for stay in stays if stay.visit_id is not None]
-        others: list[Stay | Fragment] = [*visits] if hidden else [*stays, *fragments]
+        visits = [presence for presence in presences if presence.visit_id is not None]
+        others: list[Presence | Fragment] = [*visits] if hidden else [*presences, *fragments]
         for other in others:
             place = other.standing.place
             is_other = other is not mannequin and other.track_id in in_view
             if is_other and place.at_s <= since_s and overlap(place, home) >= _SAME_PLACE:
-                is_visit = isinstance(other, Stay) and other.visit_id is not None
+                is_visit = isinstance(other, Presence) and other.visit_id is not None
                 is_swap = is_visit and not hidden and now_s - place.at_s <= _SWAP_S
                 return MixUp(mannequin=mannequin, standing=other, is_swap=is_swap)
     return None

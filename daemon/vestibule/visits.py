@@ -8,14 +8,14 @@ from vestibule.entrance import Doorway
 from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, contains
 from vestibule.identity import Recognition
+from vestibule.presence import Presence
 from vestibule.sections import CameraConfig, VisitsConfig
-from vestibule.stay import Stay
 from vestibule.types import Reading, Tracks, Visit
 from vestibule_models.artifact import Thresholds
 from vestibule_models.labels import GarmentName
 
 _LATE_READING_S = 30.0
-"""How long after its last sight a track that is no longer its stay's is remembered, for readings on their way."""
+"""How long after its last sight a track that is no longer its presence's is remembered, for readings on their way."""
 _CLOCK_SET_BACK_S = 10.0
 """A frame this much older than the last means that the clock was set back."""
 
@@ -44,21 +44,21 @@ class VisitKeeper:
         self._now_s = float("-inf")
         self._in_view: set[int] = set()
         self._fragments: dict[int, Fragment] = {}
-        self._stays: list[Stay] = []
-        self._stay_of: dict[int, Stay] = {}
+        self._presences: list[Presence] = []
+        self._presence_of: dict[int, Presence] = {}
         self._seen_at_s: dict[int, float] = {}
-        self._stays_begun = 0
+        self._presences_begun = 0
         self._visits_begun = 0
 
     @property
     def settled_tracks(self) -> frozenset[int]:
         """Tracks in view that need no more crops: their garments are final, or they are known to be staff."""
-        return frozenset(t for t in self._in_view if (stay := self._stay_of.get(t)) and stay.is_final)
+        return frozenset(t for t in self._in_view if (presence := self._presence_of.get(t)) and presence.is_final)
 
     def visit_of(self, track_id: int) -> Visit | None:
         """The visit that a track belongs to, as it was last reported; None if it is none (yet)."""
-        stay = self._stay_of.get(track_id)
-        return None if stay is None else stay.said
+        presence = self._presence_of.get(track_id)
+        return None if presence is None else presence.said
 
     def see(self, tracks: Tracks) -> tuple[Visit, ...]:
         """Take one analysed frame, also one without people; returns the visits whose published state changed."""
@@ -84,8 +84,8 @@ class VisitKeeper:
                 continue
             if fragment := self._fragments.get(reading.track_id):
                 fragment.evidence.add(reading)
-            elif stay := self._stay_of.get(reading.track_id):
-                stay.read(reading)
+            elif presence := self._presence_of.get(reading.track_id):
+                presence.read(reading)
         self._recognise(self._now_s)
         return self._news()
 
@@ -93,32 +93,34 @@ class VisitKeeper:
         """End every visit: the recording is over, or the daemon stops."""
         self._recognise(float("inf"))
         news = self._news()
-        ended = tuple(stay.end() for stay in self._stays if stay.visit_id is not None)
+        ended = tuple(presence.end() for presence in self._presences if presence.visit_id is not None)
         self._in_view, self._now_s = set(), float("-inf")
-        for memory in (self._fragments, self._stays, self._stay_of, self._seen_at_s):
+        for memory in (self._fragments, self._presences, self._presence_of, self._seen_at_s):
             memory.clear()
         return (*news, *ended)
 
     def _follow(self, track_id: int, sight: Sight) -> None:
         self._seen_at_s[track_id] = sight.at_s
-        stay = self._stay_of.get(track_id)
-        if stay is not None and stay.track_id == track_id:
-            stay.observe(sight)
+        presence = self._presence_of.get(track_id)
+        if presence is not None and presence.track_id == track_id:
+            presence.observe(sight)
         elif fragment := self._fragments.get(track_id):
             fragment.observe(sight)
-        else:  # also a lost track that returns after its stay went on under another one: both are seen, so two people
-            self._stay_of.pop(track_id, None)
+        else:  # also a lost track that returns after its presence went on under another: both are seen, so two people
+            self._presence_of.pop(track_id, None)
             self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds))
 
     def _note_colours(self, tracks: Tracks) -> None:
         for track_id, colours in zip(tracks.ids.tolist(), tracks.colours, strict=True):
-            stay = self._stay_of.get(track_id)
-            shown = stay if stay is not None and stay.track_id == track_id else self._fragments.get(track_id)
+            presence = self._presence_of.get(track_id)
+            shown = (
+                presence if presence is not None and presence.track_id == track_id else self._fragments.get(track_id)
+            )
             if shown is not None and colours.any():
                 shown.colours = colours
 
     def _untangle(self) -> None:
-        while mix_up := mixups.find(self._stays, self._fragments.values(), self._in_view, self._now_s):
+        while mix_up := mixups.find(self._presences, self._fragments.values(), self._in_view, self._now_s):
             mannequin, standing = mix_up.mannequin, mix_up.standing
             moving, moving_id = mannequin.last, mannequin.track_id
             mannequin.motion.forget_move()
@@ -126,56 +128,60 @@ class VisitKeeper:
             if isinstance(standing, Fragment):
                 self._settle_on(standing, mannequin)
             elif standing.track_id is not None:
-                self._stay_of[standing.track_id] = mannequin
+                self._presence_of[standing.track_id] = mannequin
                 standing.leave()
                 if standing.visit_id is None:
-                    self._stays.remove(standing)
+                    self._presences.remove(standing)
             if moving_id is None or moving_id not in self._in_view:
                 continue
-            if mix_up.is_swap and isinstance(standing, Stay):
-                self._stay_of[moving_id] = standing
+            if mix_up.is_swap and isinstance(standing, Presence):
+                self._presence_of[moving_id] = standing
                 standing.track_id = moving_id
                 standing.observe(moving)
             else:
-                del self._stay_of[moving_id]
+                del self._presence_of[moving_id]
                 self._follow(moving_id, moving)
 
     def _recognise(self, now_s: float) -> None:
         if not self._fragments:
             return
-        absent = [stay for stay in self._stays if stay.track_id not in self._in_view]
+        absent = [presence for presence in self._presences if presence.track_id not in self._in_view]
         decision = self._recognition.decide(list(self._fragments.values()), absent, now_s)
-        for fragment, stay in decision.joined:
-            stay.join(fragment)
-            self._settle_on(fragment, stay)
+        for fragment, presence in decision.joined:
+            presence.join(fragment)
+            self._settle_on(fragment, presence)
         for fragment in decision.fresh:
-            self._stays_begun += 1
-            stay = Stay(
-                fragment, order=self._stays_begun, camera=self._camera, config=self._config, doorway=self._doorway
+            self._presences_begun += 1
+            presence = Presence(
+                fragment, order=self._presences_begun, camera=self._camera, config=self._config, doorway=self._doorway
             )
-            self._stays.append(stay)
-            self._settle_on(fragment, stay)
+            self._presences.append(presence)
+            self._settle_on(fragment, presence)
 
-    def _settle_on(self, fragment: Fragment, stay: Stay) -> None:
+    def _settle_on(self, fragment: Fragment, presence: Presence) -> None:
         del self._fragments[fragment.track_id]
-        self._stay_of[fragment.track_id] = stay
+        self._presence_of[fragment.track_id] = presence
 
     def _news(self) -> tuple[Visit, ...]:
-        for stay in self._stays:
-            if stay.visit_id is None and stay.may_begin(self._now_s):
+        for presence in self._presences:
+            if presence.visit_id is None and presence.may_begin(self._now_s):
                 self._visits_begun += 1
-                stay.begin_visit(self._visits_begun)
-        return tuple(visit for stay in self._stays for visit in stay.news(self._now_s))
+                presence.begin_visit(self._visits_begun)
+        return tuple(visit for presence in self._presences for visit in presence.news(self._now_s))
 
     def _end_those_gone(self) -> tuple[Visit, ...]:
         oldest_s = min((fragment.first_at_s for fragment in self._fragments.values()), default=self._now_s)
-        gone = [s for s in self._stays if s.is_over(min(self._now_s, oldest_s), in_view=s.track_id in self._in_view)]
+        gone = [
+            s for s in self._presences if s.is_over(min(self._now_s, oldest_s), in_view=s.track_id in self._in_view)
+        ]
         if gone:
-            self._stays = [stay for stay in self._stays if stay not in gone]
-        over = {id(stay) for stay in gone}
-        for track_id, stay in list(self._stay_of.items()):
-            is_past = stay.track_id != track_id and self._now_s - self._seen_at_s[track_id] > _LATE_READING_S
-            if id(stay) in over or is_past:
-                del self._stay_of[track_id]
-        self._seen_at_s = {t: at_s for t, at_s in self._seen_at_s.items() if t in self._stay_of or t in self._fragments}
-        return tuple(stay.end() for stay in gone if stay.visit_id is not None)
+            self._presences = [presence for presence in self._presences if presence not in gone]
+        over = {id(presence) for presence in gone}
+        for track_id, presence in list(self._presence_of.items()):
+            is_past = presence.track_id != track_id and self._now_s - self._seen_at_s[track_id] > _LATE_READING_S
+            if id(presence) in over or is_past:
+                del self._presence_of[track_id]
+        self._seen_at_s = {
+            t: at_s for t, at_s in self._seen_at_s.items() if t in self._presence_of or t in self._fragments
+        }
+        return tuple(presence.end() for presence in gone if presence.visit_id is not None)

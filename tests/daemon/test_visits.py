@@ -541,7 +541,7 @@ def test_memory_does_not_grow_with_the_visits_that_have_ended() -> None:
     )
 
     def remembered() -> int:
-        memory = (keeper._stays, keeper._stay_of, keeper._fragments, keeper._seen_at_s, keeper._in_view)
+        memory = (keeper._presences, keeper._presence_of, keeper._fragments, keeper._seen_at_s, keeper._in_view)
         return sum(map(len, memory))
 
     for number in range(300):

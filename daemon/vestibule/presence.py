@@ -17,18 +17,18 @@ _MIX_UP_S = 1.5
 """Whoever moves after having stood still for long waits so long to be a visit: see `mixups`."""
 
 
-class Stay:
-    """One person's stay, through all of their tracks.
+class Presence:
+    """One person's presence, through all of their tracks.
 
     Attributes:
-        order: number of the stay within its camera; tells which came first.
+        order: number of the presence within its camera; tells which came first.
         track_id: the track that shows the person now, or did last; None if that proved to show somebody else.
         last: the latest sight.
         standing: since when the person has been standing.
         motion: whether the person has ever moved.
         evidence: the readings of all tracks.
         colours: what the person wears, as `colours.signature`, last seen; None if not known yet.
-        visit_id: None until the person has moved: a mannequin is a stay, and never a visit.
+        visit_id: None until the person has moved: a mannequin is a presence, and never a visit.
         outcome: whether the evidence sufficed in time; final once it is not `open`.
         silent: in the staff zone for long enough.
         crossed_out_at_s: when the person left over the line, None if inside or never crossed.
@@ -149,7 +149,7 @@ class Stay:
         self._readings = self.evidence.count
 
     def is_over(self, now_s: float, *, in_view: bool) -> bool:
-        """Whether the person has been gone for so long that the stay has ended."""
+        """Whether the person has been gone for so long that the presence has ended."""
         if self.crossed_out_at_s is not None and now_s - self.crossed_out_at_s > self._config.reentry_window_s:
             return True
         return not in_view and now_s - self.last.at_s > self.patience_s
