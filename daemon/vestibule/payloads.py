@@ -8,24 +8,28 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from vestibule.payload_fields import (
+    SCHEMA_VERSION,
+    EventId,
+    Iso,
+    Name,
+    Payload,
+    Seconds,
+    Seq,
+    Version,
+    encode,
+    iso,
+    to_ms,
+)
 from vestibule.types import Alert, Garment, Message, Phase, Visit
 from vestibule_models.labels import GROUP_OF
 
-SCHEMA_VERSION: Final = 1
 SCHEMA_DIR = Path(__file__).parent / "schemas"
-
-_Seconds = Annotated[float, Field(ge=0, description="Unix seconds, UTC, to the millisecond.")]
-_Iso = Annotated[
-    str,
-    Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="The same moment, ISO-8601, UTC."),
-]
-_Name = Annotated[str, Field(min_length=1)]
 
 _Groups = Annotated[
     tuple["GarmentPayload", ...],
@@ -35,21 +39,17 @@ _Groups = Annotated[
 _TYPE_OF_PHASE: dict[Phase, Literal["new", "update", "end"]] = {"new": "new", "confirmed": "update", "ended": "end"}
 
 
-class _Payload(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelNames(_Payload):
+class ModelNames(Payload):
     """The networks that were at work, each as `name@version`."""
 
-    classifier: _Name
-    detector: _Name
+    classifier: Name
+    detector: Name
 
 
-class GarmentPayload(_Payload):
+class GarmentPayload(Payload):
     """One garment or group: the mean score of its readings (4 decimals) and how many of them alone were sure."""
 
-    label: _Name
+    label: Name
     score: Annotated[float, Field(ge=0, le=1)]
     votes: Annotated[int, Field(ge=0)]
 
@@ -59,60 +59,60 @@ class GarmentPayload(_Payload):
         return cls(label=str(garment.label), score=round(float(garment.score), 4), votes=garment.votes)
 
 
-class AlertPayload(_Payload):
+class AlertPayload(Payload):
     """`<prefix>/<site>/alerts`: a customer whom the staff asked to be told of; once a visit and rule."""
 
-    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
-    event_id: _Name = Field(description="The same on every delivery of this event; drop the second one.")
-    seq: Annotated[int, Field(ge=0)] = Field(description="Counts all events since the daemon's start; gaps are losses.")
-    site: _Name
-    camera: _Name
-    zones: tuple[_Name, ...]
-    visit_id: _Name
-    alert_id: _Name
-    rule: _Name
+    schema_version: Version
+    event_id: EventId
+    seq: Seq
+    site: Name
+    camera: Name
+    zones: tuple[Name, ...]
+    visit_id: Name
+    alert_id: Name
+    rule: Name
     garments: tuple[GarmentPayload, ...]
     groups: _Groups = ()
-    summary: _Name = Field(description="The alert in words, for people.")
-    first_seen_at_s: _Seconds
-    first_seen_at: _Iso
-    raised_at_s: _Seconds
-    raised_at: _Iso
+    summary: Name = Field(description="The alert in words, for people.")
+    first_seen_at_s: Seconds
+    first_seen_at: Iso
+    raised_at_s: Seconds
+    raised_at: Iso
     model: ModelNames
 
 
-class VisitPayload(_Payload):
+class VisitPayload(Payload):
     """`<prefix>/<site>/visits`: what is known of one person's stay in front of one camera."""
 
-    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
-    event_id: _Name = Field(description="The same on every delivery of this event; drop the second one.")
-    seq: Annotated[int, Field(ge=0)] = Field(description="Counts all events since the daemon's start; gaps are losses.")
+    schema_version: Version
+    event_id: EventId
+    seq: Seq
     type: Literal["new", "update", "end"]
-    site: _Name
-    camera: _Name
-    zones: tuple[_Name, ...]
-    visit_id: _Name
+    site: Name
+    camera: Name
+    zones: tuple[Name, ...]
+    visit_id: Name
     garments: tuple[GarmentPayload, ...] = Field(description="Best score first; provisional until `settled`.")
     groups: _Groups = ()
-    summary: _Name = Field(description="The visit in words, for people.")
+    summary: Name = Field(description="The visit in words, for people.")
     entered: bool = Field(description="Crossed the entrance line inwards, or there is no line.")
     settled: bool = Field(description="The garments are final.")
     staff: bool = Field(description="Never raises an alert.")
     readings: Annotated[int, Field(ge=0)] = Field(description="Looks of the classifier that the garments rest on.")
-    first_seen_at_s: _Seconds
-    first_seen_at: _Iso
-    last_seen_at_s: _Seconds
-    last_seen_at: _Iso
+    first_seen_at_s: Seconds
+    first_seen_at: Iso
+    last_seen_at_s: Seconds
+    last_seen_at: Iso
     model: ModelNames
 
 
-class HealthPayload(_Payload):
+class HealthPayload(Payload):
     """`<prefix>/<site>/health`, retained: whether the daemon can do all that it is asked to; new when that changes."""
 
-    schema_version: Literal[1] = Field(description="Changes when a field changes its meaning or goes.")
-    site: _Name
+    schema_version: Version
+    site: Name
     status: Literal["ok", "degraded"]
-    problems: tuple[_Name, ...] = Field(description="One line each for the administrator, with the remedy.")
+    problems: tuple[Name, ...] = Field(description="One line each for the administrator, with the remedy.")
 
 
 PAYLOADS: dict[str, type[AlertPayload | VisitPayload | HealthPayload]] = {
@@ -145,7 +145,7 @@ def health_topic(prefix: str, site: str) -> str:
 def health(site: str, problems: tuple[str, ...]) -> bytes:
     """Payload of the health topic."""
     status: Literal["ok", "degraded"] = "degraded" if problems else "ok"
-    return _encode(HealthPayload(schema_version=SCHEMA_VERSION, site=site, status=status, problems=problems))
+    return encode(HealthPayload(schema_version=SCHEMA_VERSION, site=site, status=status, problems=problems))
 
 
 def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
@@ -172,13 +172,13 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
         garments=tuple(GarmentPayload.of(garment) for garment in alert.garments),
         groups=tuple(GarmentPayload.of(group) for group in groups),
         summary=_summary("customer", (*alert.garments, *groups)),
-        first_seen_at_s=_to_ms(alert.first_seen_at_s) / 1000,
-        first_seen_at=_iso(alert.first_seen_at_s),
-        raised_at_s=_to_ms(alert.raised_at_s) / 1000,
-        raised_at=_iso(alert.raised_at_s),
+        first_seen_at_s=to_ms(alert.first_seen_at_s) / 1000,
+        first_seen_at=iso(alert.first_seen_at_s),
+        raised_at_s=to_ms(alert.raised_at_s) / 1000,
+        raised_at=iso(alert.raised_at_s),
         model=ModelNames(**model),
     )
-    return Message(topic=alerts_topic(prefix, site), at_s=alert.raised_at_s, payload=_encode(payload))
+    return Message(topic=alerts_topic(prefix, site), at_s=alert.raised_at_s, payload=encode(payload))
 
 
 def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
@@ -201,15 +201,15 @@ def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int
         settled=visit.settled,
         staff=visit.silent,
         readings=visit.readings,
-        first_seen_at_s=_to_ms(visit.first_seen_at_s) / 1000,
-        first_seen_at=_iso(visit.first_seen_at_s),
-        last_seen_at_s=_to_ms(visit.last_seen_at_s) / 1000,
-        last_seen_at=_iso(visit.last_seen_at_s),
+        first_seen_at_s=to_ms(visit.first_seen_at_s) / 1000,
+        first_seen_at=iso(visit.first_seen_at_s),
+        last_seen_at_s=to_ms(visit.last_seen_at_s) / 1000,
+        last_seen_at=iso(visit.last_seen_at_s),
         model=ModelNames(**model),
     )
     event_id = f"{visit.visit_id}:{kind}:{_digest(draft, at_s)}"
     payload = draft.model_copy(update={"event_id": event_id, "seq": seq})
-    return Message(topic=visits_topic(prefix, site), at_s=at_s, payload=_encode(payload))
+    return Message(topic=visits_topic(prefix, site), at_s=at_s, payload=encode(payload))
 
 
 def told_groups(garments: tuple[Garment, ...], groups: tuple[Garment, ...]) -> tuple[Garment, ...]:
@@ -246,29 +246,15 @@ def write_schemas(folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _digest(payload: _Payload, at_s: float) -> str:
+def _digest(payload: Payload, at_s: float) -> str:
     """Tell apart all that can happen to a visit, which may well change twice at one moment."""
-    return hashlib.blake2b(f"{_to_ms(at_s)}".encode() + _encode(payload), digest_size=4).hexdigest()
+    return hashlib.blake2b(f"{to_ms(at_s)}".encode() + encode(payload), digest_size=4).hexdigest()
 
 
 def _summary(who: str, garments: tuple[Garment, ...]) -> str:
     if not garments:
         return f"{who}, garments not recognised"
     return f"{who} wearing {'/'.join(str(garment.label) for garment in garments)}"
-
-
-def _to_ms(at_s: float) -> int:
-    return round(at_s * 1000)
-
-
-def _iso(at_s: float) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_to_ms(at_s))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _encode(payload: _Payload) -> bytes:
-    values = payload.model_dump(mode="json")
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 if __name__ == "__main__":
