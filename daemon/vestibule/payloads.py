@@ -26,7 +26,7 @@ from vestibule.payload_fields import (
     iso,
     to_ms,
 )
-from vestibule.types import Alert, Garment, Message, Phase, Visit
+from vestibule.types import Alert, Confidence, Garment, Message, Phase, Visit
 from vestibule_models.labels import GROUP_OF
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"
@@ -171,6 +171,7 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
         rule=alert.rule,
         garments=tuple(GarmentPayload.of(garment) for garment in alert.garments),
         groups=tuple(GarmentPayload.of(group) for group in groups),
+        confidence=alert.confidence,
         summary=_summary("customer", (*alert.garments, *groups)),
         first_seen_at_s=to_ms(alert.first_seen_at_s) / 1000,
         first_seen_at=iso(alert.first_seen_at_s),

@@ -82,6 +82,7 @@ class Rules:
             first_seen_at_s=visit.first_seen_at_s,
             raised_at_s=now_s,
             groups=groups,
+            confidence="certain" if all(map(self._is_certain, (*garments, *groups))) else "likely",
         )
 
     def _is_asked(self, rule: AlertRule, visit: Visit, now_s: float) -> bool:
@@ -110,6 +111,10 @@ class Rules:
     def _passes(self, rule: AlertRule, garment: Garment) -> bool:
         floor = self._floor(rule, garment.label)
         return floor is not None and garment.score >= max(floor, rule.min_score)
+
+    def _is_certain(self, garment: Garment) -> bool:
+        thresholds = self._thresholds.get(garment.label)
+        return thresholds is not None and thresholds.certain is not None and garment.score >= thresholds.certain
 
     def _floor(self, rule: AlertRule, name: str) -> float | None:
         thresholds = self._thresholds.get(name)

@@ -11,6 +11,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 Phase = Literal["new", "confirmed", "ended"]
 """new: seen, evidence is being gathered; confirmed: the garments are final; ended: the person has gone."""
 
+Confidence = Literal["likely", "certain"]
+"""How sure a garment is: right 3 times in 4, or 9 times in 10, on photos that were not trained on."""
+
 
 def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return a read-only view of `array`, so that a frozen type stays frozen."""
@@ -208,6 +211,7 @@ class Alert:
         first_seen_at_s: of the visit, Unix seconds, UTC.
         raised_at_s: Unix seconds, UTC.
         groups: those that the rule asked for and none of whose members is among `garments`.
+        confidence: of the least sure garment or group that is told.
     """
 
     alert_id: str
@@ -219,6 +223,7 @@ class Alert:
     first_seen_at_s: float
     raised_at_s: float
     groups: tuple[Garment, ...] = ()
+    confidence: Confidence = "likely"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def test_an_alert_byte_for_byte() -> None:
         b'{"schema_version":1,"event_id":"visit-1:suit","seq":7,"site":"store","camera":"door","zones":["entrance"],'
         b'"visit_id":"visit-1","alert_id":"visit-1:suit","rule":"suit",'
         b'"garments":[{"label":"Dress","score":0.8765,"votes":4},{"label":"Blazer","score":0.5,"votes":1}],"groups":[],'
-        b'"summary":"customer wearing Dress/Blazer",'
+        b'"confidence":"likely","summary":"customer wearing Dress/Blazer",'
         b'"first_seen_at_s":1700000000.123,"first_seen_at":"2023-11-14T22:13:20.123Z",'
         b'"raised_at_s":1700000002.5,"raised_at":"2023-11-14T22:13:22.500Z",'
         b'"model":{"classifier":"garments@1","detector":"persons@1"}}'
@@ -126,9 +126,10 @@ def test_a_group_is_published_where_none_of_its_members_is() -> None:
 
 
 @pytest.mark.parametrize(("name", "message"), [("alert", message_of()), ("visit", visit_message_of())])
-def test_events_from_before_there_were_groups_still_fit(name: str, message: Message) -> None:
+def test_events_from_before_there_were_groups_and_confidence_still_fit(name: str, message: Message) -> None:
     payload = json.loads(message.payload)
     del payload["groups"]
+    payload.pop("confidence", None)
     Draft202012Validator(json_schema(name)).validate(payload)
 
 
@@ -171,7 +172,7 @@ def test_shipped_schemas_are_those_of_the_types(name: str) -> None:
     schema = json_schema(name)
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:vestibule:schema:{name}:v1"
-    assert set(schema["required"]) == set(schema["properties"]) - {"groups"}  # came later than the first events
+    assert set(schema["required"]) == set(schema["properties"]) - {"groups", "confidence"}  # came later
 
 
 def test_schemas_refuse_what_is_not_theirs() -> None:

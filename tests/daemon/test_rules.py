@@ -54,6 +54,25 @@ def test_an_alert_tells_who_and_what() -> None:
     assert (alert.first_seen_at_s, alert.raised_at_s) == (1.0, 5.0)
 
 
+@pytest.mark.parametrize(
+    ("asked", "worn", "confidence"),
+    [
+        (["Dress"], {"Dress": 0.9}, "certain"),
+        (["Dress"], {"Dress": 0.8}, "certain"),
+        (["Dress"], {"Dress": 0.79}, "likely"),
+        (["Dress", "Blazer"], {"Dress": 0.9, "Blazer": 0.6}, "likely"),  # the least sure of the two
+        (["Dress"], {"Dress": 0.9, "Blazer": 0.6}, "certain"),  # the blazer is not told
+        (["Blouse"], {"Blouse": 1.0}, "likely"),  # nothing makes a blouse certain
+    ],
+)
+def test_an_alert_tells_how_sure_its_least_sure_garment_is(
+    asked: list[str], worn: dict[str, float], confidence: str
+) -> None:
+    garments = tuple(Garment(label=label, score=score, votes=3) for label, score in worn.items())
+    (alert,) = rules({"any_of": asked}).judge(replace(VISIT, garments=garments), 5.0)
+    assert alert.confidence == confidence
+
+
 def test_one_alert_a_visit_and_rule() -> None:
     both = rules({"any_of": ["Dress"]}, {"any_of": ["Dress", "Blazer"]})
     assert [alert.rule for alert in both.judge(VISIT, 5.0)] == ["rule0", "rule1"]
