@@ -108,7 +108,7 @@ def measure(clip: Path, settings: config.Settings, camera_id: str | None, models
             if visit := stages.desk.visit_of(camera.id, track):
                 watch.visit_of[track] = visit.visit_id
 
-    source = ReplaySource(clip, camera.id, 0.0)
+    source = ReplaySource(clip, camera, 0.0)
     run_inline(source.frames(), stages, lambda m: watch.messages.append(json.loads(m.payload)), observe)
     return {"clip": clip.stem} | count_visits(watch) | count_alerts(watch)
 

@@ -130,7 +130,7 @@ def rounds_of(clip: Path, count: int, rounds: int, models: Models) -> dict[str, 
         best[name] = min(best.get(name, seconds), seconds)
 
     def source() -> "islice[Frame]":
-        return islice(ReplaySource(clip, camera.id, 0.0).frames(), count)
+        return islice(ReplaySource(clip, camera, 0.0).frames(), count)
 
     def pipeline() -> Sequence[CropBatch]:
         recorder = Recorder(models)

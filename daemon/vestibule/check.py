@@ -69,7 +69,8 @@ def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:
     try:
         frame = next(source.frames())
         height, width = frame.image.shape[:2]
-        return f"{width}x{height}"
+        masks = len(camera.masks)
+        return f"{width}x{height}" + (f", {masks} privacy mask{'s' if masks > 1 else ''}" if masks else "")
     finally:
         source.close()
 

@@ -109,7 +109,7 @@ def replay(
     camera = choose_camera(settings, options.camera_id)
     _spare_recordings(options)
     for file in options.files:
-        ReplaySource(file, camera.id, options.start_s).close()
+        ReplaySource(file, camera, options.start_s).close()
     summary, faults = Summary(), []
     with ExitStack() as stack:
         targets = [*sinks, *_open_sinks(settings, options, stack)]
@@ -157,7 +157,7 @@ class _Run:
 
     def one(self, file: Path) -> None:
         """Replay one file."""
-        source = ReplaySource(file, self.camera.id, self.clock_s, self.next_frame)
+        source = ReplaySource(file, self.camera, self.clock_s, self.next_frame)
         stages = build_stages(self.settings, (self.camera,), self.models, seq=self.seq)
         task = self.progress.add_task(file.name, total=source.frames_expected)
         started_s = time.monotonic()

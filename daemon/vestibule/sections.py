@@ -17,6 +17,7 @@ from pydantic import (
 
 from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
+from vestibule.privacy_sections import MaskConfig
 from vestibule.redaction import has_password
 from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix
 
@@ -99,6 +100,7 @@ class CameraConfig(Section):
     verify_tls: bool = True
     entrance: EntranceConfig | None = None
     zones: tuple[ZoneConfig, ...] = ()
+    masks: tuple[MaskConfig, ...] = ()
 
     @field_validator("source", mode="before")
     @classmethod

@@ -55,7 +55,7 @@ def watch(clip: Path, models: Models, *, hysteresis: float = 0.02) -> Result:
     payloads: list[dict[str, Any]] = []
     stages = build_stages(Settings(), (camera,), models)
     run_inline(
-        ReplaySource(clip, camera.id, 0.0).frames(),
+        ReplaySource(clip, camera, 0.0).frames(),
         stages,
         lambda message: payloads.append(json.loads(message.payload)),
     )
@@ -112,7 +112,7 @@ def test_the_people_of_the_real_clips_are_boxed() -> None:
     found = total = 0
     for key, clip in clips.items():
         wanted = {int(name[:-4].rsplit("_", 1)[1]): v["boxes"] for name, v in labels.items() if name.startswith(key)}
-        for frame in ReplaySource(folder / clip, "camera", 0.0).frames():
+        for frame in ReplaySource(folder / clip, CameraConfig(id="camera", source="replay"), 0.0).frames():
             boxes = wanted.get(frame.seq, [])
             total += len(boxes)
             found += boxed(frame, boxes, detector) if boxes else 0

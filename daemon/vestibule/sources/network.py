@@ -14,6 +14,7 @@ from vestibule.errors import SourceError, SourceProblem
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources.arrival import ArrivalClock
 from vestibule.sources.decoding import Count, Thinning, is_blank, silence_ffmpeg, to_bgr, use_one_thread
+from vestibule.sources.framing import Framing
 from vestibule.types import Frame
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class NetworkSource:
         silence_ffmpeg()
         self._name = f"camera {camera.id} ({redacted(camera.source)})"
         self._camera_id = camera.id
+        self._framing = Framing(camera)
         self._capture = capture
         self._thinning = Thinning(capture.analysed_fps)
         self._arrivals = ArrivalClock(capture.max_frame_age_s)
@@ -151,7 +153,7 @@ class NetworkSource:
         if is_blank(image):
             self._count("blank")
             return None
-        return Frame(camera_id=self._camera_id, seq=seq, captured_at_s=captured_at_s, image=image)
+        return self._framing.frame(seq=seq, captured_at_s=captured_at_s, image=image)
 
     def _note_size(self, size: tuple[int, int]) -> None:
         if self._size not in (None, size):

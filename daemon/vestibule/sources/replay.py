@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources.decoding import Count, Thinning, to_bgr
+from vestibule.sources.framing import Framing
 from vestibule.sources.video_file import VideoFile
 from vestibule.types import Frame
 
@@ -18,7 +19,7 @@ class ReplaySource:
 
     Args:
         path: a video file.
-        camera_id: the camera it is taken for.
+        camera: the camera it is taken for.
         start_s: the clock at the first frame, Unix seconds, UTC.
         first_seq: number of the first frame; the one before's `next_seq` where several files run one after the other.
 
@@ -34,9 +35,9 @@ class ReplaySource:
         SourceError: the file cannot be opened, or no frame of it can be decoded.
     """
 
-    def __init__(self, path: Path, camera_id: str, start_s: float, first_seq: int = 0) -> None:
+    def __init__(self, path: Path, camera: CameraConfig, start_s: float, first_seq: int = 0) -> None:
         self._file = VideoFile(path)
-        self._camera_id = camera_id
+        self._framing = Framing(camera)
         self._start_s = start_s
         self.width, self.height = self._file.width, self._file.height
         self.frames_expected = self._file.frames_expected
@@ -53,7 +54,7 @@ class ReplaySource:
         for time_s, picture in self._file.pictures():
             seq, captured_at_s = self.next_seq, self._start_s + time_s
             self.next_seq, self.end_s = seq + 1, captured_at_s + self._file.period_s
-            yield Frame(camera_id=self._camera_id, seq=seq, captured_at_s=captured_at_s, image=to_bgr(picture))
+            yield self._framing.frame(seq=seq, captured_at_s=captured_at_s, image=to_bgr(picture))
 
     def close(self) -> None:
         """Let go of the file; may be called from another thread and more than once."""
@@ -83,7 +84,7 @@ class PacedSource:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._file = VideoFile(Path(camera.source))
-        self._camera_id = camera.id
+        self._framing = Framing(camera)
         self._thinning = Thinning(capture.analysed_fps)
         self._clock, self._count = clock, count
         self._sleep = sleep
@@ -110,7 +111,7 @@ class PacedSource:
             now_s = self._clock()
             self._count("captured")
             if self._thinning.due(now_s):
-                yield Frame(camera_id=self._camera_id, seq=seq, captured_at_s=now_s, image=to_bgr(picture))
+                yield self._framing.frame(seq=seq, captured_at_s=now_s, image=to_bgr(picture))
             else:
                 self._count("thinned")
 

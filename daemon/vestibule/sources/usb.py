@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources.decoding import Count, Thinning, is_blank
+from vestibule.sources.framing import Framing
 from vestibule.types import Frame
 
 
@@ -40,7 +41,7 @@ class UsbSource:
     ) -> None:
         device = Path(f"/dev/video{camera.source}" if camera.source.isdecimal() else camera.source)
         self._name = f"camera {camera.id} ({device})"
-        self._camera_id = camera.id
+        self._framing = Framing(camera)
         self._read_timeout_s = capture.read_timeout_s
         self._thinning = Thinning(capture.analysed_fps)
         self._clock, self._count = clock, count
@@ -78,7 +79,7 @@ class UsbSource:
                 if not self._thinning.due(now_s):
                     self._count("thinned")
                 elif (image := self._picture()) is not None:
-                    yield Frame(camera_id=self._camera_id, seq=seq, captured_at_s=now_s, image=image)
+                    yield self._framing.frame(seq=seq, captured_at_s=now_s, image=image)
                 seq += 1
         finally:
             self._device.release()

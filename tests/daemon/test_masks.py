@@ -1,0 +1,169 @@
+"""Nothing under a privacy mask reaches anybody: each consumer of pictures is looked at for what was filmed there."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from footage import write_clip
+from toyshop import FPS, HEIGHT, WIDTH, Image, ToyClassifier, ToyDetector, crossing, picture
+
+from vestibule import check
+from vestibule.config import Settings
+from vestibule.health import Health
+from vestibule.pipeline import LivePipeline
+from vestibule.privacy_sections import MaskConfig
+from vestibule.replay import ReplayOptions, replay
+from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sources import Source, open_source
+from vestibule.stages import Models, build_stages
+from vestibule.types import CropBatch, Detections, Frame, Message, Reading
+
+CORNER = MaskConfig(polygon=((0.6, 0.0), (1.0, 0.0), (1.0, 1.0), (0.6, 1.0)))
+CAPTURE = CaptureConfig(analysed_fps=60, max_frame_age_s=60)
+
+
+def secret(image: Image) -> bool:
+    """Whether magenta, which is under the mask and nowhere else, shows in a picture, uint8 (H, W, 3) BGR or RGB."""
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV).astype(int)
+    return bool(((abs(hsv[..., 0] - 150) < 10) & (hsv[..., 1] > 60) & (hsv[..., 2] > 60)).any())
+
+
+def filmed(seconds: float = 5.0) -> Iterator[Image]:
+    """Somebody in a dress walks into the part that is full of magenta writing, where somebody stands all the time."""
+    walk = crossing("Dress", 0.2, seconds=4.0)
+    for number in range(round(seconds * FPS)):
+        image = picture([*walk(number / FPS), ("Blazer", 0.85, 0.9)])
+        for row in range(8, HEIGHT, 24):
+            cv2.putText(image, "SECRET", (round(0.64 * WIDTH), row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (255, 0, 255), 3)
+        yield image
+
+
+class Detecting:
+    manifest = ToyDetector.manifest
+
+    def __init__(self, witness: "Seen") -> None:
+        self._witness, self._toy = witness, ToyDetector()
+
+    def detect(self, frame: Frame) -> Detections:
+        self._witness.frames.append(secret(frame.image))
+        return self._toy.detect(frame)
+
+
+class Classifying(ToyClassifier):
+    def __init__(self, witness: "Seen") -> None:
+        self._witness = witness
+
+    def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
+        self._witness.crops += [secret(image) for image in batch.images]
+        return super().classify(batch)
+
+
+class Seen:
+    """What the two networks were given: whether the secret showed, picture by picture."""
+
+    def __init__(self) -> None:
+        self.frames: list[bool] = []
+        self.crops: list[bool] = []
+        self.models = Models(detector=Detecting(self), classifier=Classifying(self))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "secret.mp4", filmed(), fps=FPS)
+
+
+@pytest.fixture
+def masked(clip: Path) -> CameraConfig:
+    return CameraConfig(id="door", source=str(clip), masks=(CORNER,))
+
+
+class Nowhere:
+    """A sink that keeps nothing."""
+
+    def publish(self, message: Message) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def live(camera: CameraConfig) -> Seen:
+    """Run the daemon's threads on a camera until its file is over."""
+    settings, seen = Settings(cameras=(camera,), capture=CAPTURE), Seen()
+    LivePipeline(
+        stages=build_stages(settings, (camera,), seen.models),
+        cameras=(camera,),
+        capture=CAPTURE,
+        open_camera=lambda one, count: open_source(one, CAPTURE, time.time, count),
+        sinks=[Nowhere()],
+        health=Health([camera.id], time.time),
+        clock=time.time,
+    ).run()
+    return seen
+
+
+def annotated(camera: CameraConfig, clip: Path, out: Path) -> tuple[Seen, list[Image]]:
+    """Replay with an annotated video; return what the networks saw and the video's pictures."""
+    seen = Seen()
+    replay(Settings(cameras=(camera,)), ReplayOptions(files=(clip,), annotate=out), models=seen.models)
+    with av.open(str(out)) as container:
+        return seen, [np.asarray(one.to_ndarray(format="bgr24"), np.uint8) for one in container.decode(video=0)]
+
+
+def test_without_a_mask_the_secret_is_seen_everywhere(clip: Path, tmp_path: Path) -> None:
+    """Else the other tests here would show nothing."""
+    seen, pictures = annotated(CameraConfig(id="door", source=str(clip)), clip, tmp_path / "out.mp4")
+    assert all(seen.frames)
+    assert any(seen.crops)
+    assert all(secret(one) for one in pictures)
+
+
+def test_a_replay_shows_the_secret_to_nobody(masked: CameraConfig, clip: Path, tmp_path: Path) -> None:
+    seen, pictures = annotated(masked, clip, tmp_path / "out.mp4")
+    assert len(seen.frames) == len(pictures) == 50
+    assert seen.crops
+    assert not any([*seen.frames, *seen.crops])
+    assert not any(secret(one) for one in pictures)
+
+
+def test_the_daemon_shows_the_secret_to_nobody(masked: CameraConfig) -> None:
+    seen = live(masked)
+    assert len(seen.frames) > 10
+    assert seen.crops
+    assert not any([*seen.frames, *seen.crops])
+
+
+def test_check_shows_the_secret_to_nobody(
+    masked: CameraConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Frame] = []
+
+    class Watched:
+        def __init__(self, source: Source) -> None:
+            self._source = source
+
+        def frames(self) -> Iterator[Frame]:
+            for frame in self._source.frames():
+                given.append(frame)
+                yield frame
+
+        def close(self) -> None:
+            self._source.close()
+
+    def watched(camera: CameraConfig, capture: CaptureConfig, clock: Callable[[], float]) -> Source:
+        return Watched(open_source(camera, capture, clock))
+
+    monkeypatch.setattr(check, "open_source", watched)
+    path, out = tmp_path / "vestibule.toml", io.StringIO()
+    path.write_text(
+        f"[[cameras]]\nid = 'door'\nsource = '{masked.source}'\n[[cameras.masks]]\n"
+        "polygon = [[0.6, 0.0], [1.0, 0.0], [1.0, 1.0], [0.6, 1.0]]\n",
+        encoding="utf-8",
+    )
+    check.check(path, out)
+    assert "camera door: 400x240, 1 privacy mask" in out.getvalue()
+    assert len(given) == 1
+    assert not secret(given[0].image)
