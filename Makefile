@@ -25,7 +25,7 @@ demo: .venv ## play the demo clip: alerts arrive over MQTT (ARGS='--clip FILE' f
 	@.venv/bin/vestibule demo $(ARGS)
 
 .PHONY: test
-test: .venv-dev ## run every test (ARGS='-k NAME' for some)
+test: .venv-dev .venv-server ## run every test (ARGS='-k NAME' for some)
 	@scripts/need.sh $(TEST_PACKAGES)
 	@.venv-dev/bin/python -m pytest $(ARGS)
 
@@ -56,10 +56,11 @@ lock: ## write requirements/*.lock anew (ARGS=--upgrade for the newest versions)
 
 .PHONY: clean
 clean: ## remove environments, caches and outputs
-	rm -rf .venv .venv-dev .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist out
+	rm -rf .venv .venv-dev .venv-server .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist out
 	find daemon models tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
 
 # Always asked, quick when there is nothing to do: the script compares contents, not times.
-.PHONY: .venv .venv-dev
+.PHONY: .venv .venv-dev .venv-server
 .venv: ; @scripts/venv.sh $@ requirements/base.lock
 .venv-dev: ; @scripts/venv.sh $@ requirements/dev.lock
+.venv-server: ; @scripts/venv.sh $@ requirements/server.lock

@@ -20,6 +20,8 @@ compile() {
         --universal --python-version 3.11 --fork-strategy fewest --no-build \
         --constraint requirements/constraints.in --generate-hashes --custom-compile-command "make lock" "$@"
 }
-# The demo's environment is part of the tests': the same versions, the lesser set.
 compile requirements/dev.lock --group build --group dev --extra tensorflow --extra reports --extra onnx --extra kserve "$@"
+# The server that the remote classifier is tested against shares no environment with what it serves.
+compile requirements/server.lock --group build --group server "$@"
+# The demo's environment is part of the tests': the same versions, the lesser set.
 compile requirements/base.lock --group build --constraint requirements/dev.lock "$@"

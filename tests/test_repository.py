@@ -34,10 +34,12 @@ def asked_for(lock: str) -> list[Requirement]:
     asked = [*PROJECT["project"]["dependencies"], *groups["build"]]
     if lock == "dev.lock":
         asked += [*PROJECT["project"]["optional-dependencies"]["tensorflow"], *groups["dev"]]
+    if lock == "server.lock":
+        asked += groups["server"]
     return [Requirement(item) for item in asked]
 
 
-@pytest.mark.parametrize("lock", ["base.lock", "dev.lock"])
+@pytest.mark.parametrize("lock", ["base.lock", "dev.lock", "server.lock"])
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_lock_has_what_the_project_asks_for_on_every_python(lock: str, python: str) -> None:
     pins = locked(lock)

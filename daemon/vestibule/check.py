@@ -31,6 +31,7 @@ def check(path: Path, out: TextIO) -> int:
     trials: list[tuple[str, Callable[[], str]]] = [
         ("detector", lambda: _detector(settings)),
         ("classifier", lambda: _classifier(settings)),
+        *([] if settings.classifier.remote is None else [("inference server", lambda: _server(settings))]),
         *((f"camera {c.id}", partial(_camera, c, settings.capture)) for c in settings.cameras),
         ("broker", lambda: check_broker(settings.mqtt, site=settings.site.id)),
     ]
@@ -62,6 +63,14 @@ def _classifier(settings: config.Settings) -> str:
     rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
     never = "; ".join(f"alert {rule} can never name {label} ({floor})" for rule, label, floor in rules.unalertable())
     return f"{manifest.name}@{manifest.version} on {classifier.runtime}" + (f"; {never}" if never else "")
+
+
+def _server(settings: config.Settings) -> str:
+    from vestibule.classifiers.kserve import KserveClassifier, try_server  # noqa: PLC0415 - loads gRPC
+
+    classifier = build_classifier(settings.classifier)
+    assert isinstance(classifier, KserveClassifier) and settings.classifier.remote  # noqa: S101, PT018 - for the types
+    return try_server(settings.classifier.remote, classifier.manifest)
 
 
 def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:

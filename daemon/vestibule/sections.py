@@ -19,6 +19,7 @@ from vestibule.credentials import read_secret
 from vestibule.errors import ConfigError
 from vestibule.privacy_sections import MaskConfig
 from vestibule.redaction import has_password
+from vestibule.remote_sections import RemoteConfig
 from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix
 
 
@@ -226,13 +227,22 @@ class ClassifierConfig(Section):
     """The garment classifier.
 
     Attributes:
-        runtime: `auto` is TensorFlow where it is installed and sees a GPU, else LiteRT.
+        runtime: `auto` is TensorFlow where it is installed and sees a GPU, else LiteRT; `kserve` asks a server, with
+            LiteRT where that fails.
         model: a model folder; the shipped one if absent.
+        remote: the server.
     """
 
-    runtime: Literal["auto", "litert", "tensorflow"] = "auto"
+    runtime: Literal["auto", "litert", "tensorflow", "kserve"] = "auto"
     model: Path | None = None
     threads: int = Field(default=1, ge=1, le=64)
+    remote: RemoteConfig | None = None
+
+    @model_validator(mode="after")
+    def _runtime_and_server(self) -> Self:
+        if (self.runtime == "kserve") != (self.remote is not None):
+            raise ValueError('runtime = "kserve" and a [classifier.remote] with an address go together')
+        return self
 
 
 class VisitsConfig(Section):

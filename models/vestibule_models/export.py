@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-SUBJECTS = ("garments", "persons", "formats")
+SUBJECTS = ("garments", "persons", "formats", "triton")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

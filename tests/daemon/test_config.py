@@ -63,7 +63,8 @@ class TestExample:
         assert shown >= {path for path in defaults if path not in {"cameras", "jsonl"}}
 
     def test_its_commented_examples_are_valid(self, load_text: Load) -> None:
-        settings = load_text(uncommented().replace("\ntls = false", "\ntls = true"))
+        text = uncommented().replace("\ntls = false", "\ntls = true")
+        settings = load_text(text.replace('runtime = "auto"', 'runtime = "kserve"'))
         assert [zone.kind for zone in settings.cameras[0].zones] == ["staff", "area"]
         assert settings.cameras[0].entrance is not None
         assert settings.alerts[1].hours[0].closes == "20:30"

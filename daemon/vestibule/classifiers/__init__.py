@@ -46,13 +46,30 @@ def build_classifier(config: ClassifierConfig) -> Classifier:
                 from vestibule.classifiers.tensorflow import TensorflowClassifier  # noqa: PLC0415 - likewise
 
                 return TensorflowClassifier(folder, manifest)
+            case "kserve":
+                return _remote(folder, manifest, config)
             case _:
                 assert_never(runtime)
     except ArtifactError as error:
         raise ModelError(str(error)) from error
 
 
-def choose_runtime(wanted: Literal["auto", "litert", "tensorflow"]) -> Literal["litert", "tensorflow"]:
+def _remote(folder: Path, manifest: GarmentManifest, config: ClassifierConfig) -> Classifier:
+    """Build the one that asks a server, beside the LiteRT one that takes over from it."""
+    if importlib.util.find_spec("tritonclient") is None:
+        raise ModelError(
+            '[classifier] runtime = "kserve", but tritonclient is not installed; pip install "vestibule[kserve]"'
+        )
+    from vestibule.classifiers.kserve import KserveClassifier  # noqa: PLC0415 - loads gRPC
+    from vestibule.classifiers.litert import LitertClassifier  # noqa: PLC0415 - loads its runtime
+
+    assert config.remote is not None, "the section demands it"  # noqa: S101
+    return KserveClassifier(config.remote, LitertClassifier(folder, manifest, threads=config.threads))
+
+
+def choose_runtime(
+    wanted: Literal["auto", "litert", "tensorflow", "kserve"],
+) -> Literal["litert", "tensorflow", "kserve"]:
     """Resolve `auto`: TensorFlow where it is installed and sees a GPU, else LiteRT.
 
     Raises:
