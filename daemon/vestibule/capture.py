@@ -4,12 +4,12 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from vestibule.errors import SourceError
+from vestibule.errors import ConfigError, SourceError, SourceProblem
 from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count, Fate, Source, is_file
@@ -106,14 +106,24 @@ class Captures:
                     self._attempts[camera_id] = self._begin(attempt.camera, wait_s=self._config.retry_initial_s)
         return any(attempt.alive or attempt.over.is_set() for attempt in self._attempts.values())
 
+    def change(self, cameras: Sequence[CameraConfig], reopened: Collection[str], timeout_s: float) -> None:
+        """Open some cameras anew, and let go of those that are gone; the others notice nothing. As `tend`, one thread.
+
+        Args:
+            cameras: the cameras from now on.
+            reopened: ids of those that are new, gone, or to be opened anew.
+            timeout_s: how long to wait altogether until they are let go of; a read that lasts longer is left behind.
+        """
+        ended = [self._attempts.pop(name) for name in reopened if name in self._attempts]
+        _end(ended, timeout_s)
+        for attempt in ended:
+            if attempt.alive:
+                self._left_behind[attempt.camera.id].append(attempt)
+        self._attempts |= {camera.id: self._begin(camera) for camera in cameras if camera.id in reopened}
+
     def stop(self, timeout_s: float) -> None:
         """End all threads, and wait so long altogether for those that can end."""
-        for attempt in self._attempts.values():
-            attempt.end()
-        deadline_s = time.monotonic() + timeout_s
-        for attempt in self._attempts.values():
-            if attempt.thread is not None:
-                attempt.thread.join(timeout=max(0.0, deadline_s - time.monotonic()))
+        _end(self._attempts.values(), timeout_s)
 
     def _begin(self, camera: CameraConfig, wait_s: float = 0.0) -> _Attempt:
         attempt = _Attempt(camera=camera)
@@ -140,13 +150,15 @@ class Captures:
                     self._health.picture(camera.id)
                     if self._deliver(frame):
                         self._health.frame(camera.id, "overtaken")
-            except SourceError as error:
+            except (SourceError, ConfigError) as error:
                 if attempt.over.is_set():
                     return
-                self._health.camera(camera.id, error.problem, str(error))
+                # A password file that is gone is no reason to end: it may be on its way to being replaced.
+                problem: SourceProblem = error.problem if isinstance(error, SourceError) else "offline"
+                self._health.camera(camera.id, problem, str(error))
                 if is_file(camera):
                     return
-                refused = error.problem == "unauthorised"
+                refused = problem == "unauthorised"
             else:
                 if not attempt.over.is_set():
                     self._health.camera(camera.id, "ended")
@@ -185,3 +197,13 @@ class Captures:
             if attempt.source is not None:
                 attempt.source.close()
                 attempt.source = None
+
+
+def _end(attempts: Collection[_Attempt], timeout_s: float) -> None:
+    """Ask all of these to end, and wait so long altogether."""
+    for attempt in attempts:
+        attempt.end()
+    deadline_s = time.monotonic() + timeout_s
+    for attempt in attempts:
+        if attempt.thread is not None:
+            attempt.thread.join(timeout=max(0.0, deadline_s - time.monotonic()))

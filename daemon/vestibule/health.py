@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Literal
@@ -74,9 +74,28 @@ class Health:
         self._beats_s: dict[str, float] = {}
         self._analysed_s = monotonic()
 
+    def change(self, camera_ids: Sequence[str], reopened: Collection[str]) -> None:
+        """Watch these cameras from now on; those that are opened anew wait to be tried, all counts go on.
+
+        Args:
+            camera_ids: the cameras.
+            reopened: which of them are new or opened anew; those that are gone may be among them.
+        """
+        with self._turn:
+            now_s, before = self._clock(), self._cameras
+            self._cameras = {
+                name: before[name]
+                if name in before and name not in reopened
+                else CameraHealth(camera_id=name, state="connecting", since_s=now_s, reason="", connects=0, frames={})
+                for name in camera_ids
+            }
+            self._frames = {name: self._frames.get(name, Counter()) for name in camera_ids}
+
     def frame(self, camera_id: str, fate: Fate) -> None:
         """Count what became of one frame."""
         with self._turn:
+            if camera_id not in self._cameras:  # the last frames of one that is gone
+                return
             self._frames[camera_id][fate] += 1
             if fate == "blank":
                 self._blanks[camera_id] += 1
@@ -98,8 +117,8 @@ class Health:
     def camera(self, camera_id: str, state: CameraState, reason: str = "") -> None:
         """Set a camera's state; a change is logged, a repetition is not."""
         with self._turn:
-            before = self._cameras[camera_id]
-            if (before.state, before.reason) == (state, reason):
+            before = self._cameras.get(camera_id)
+            if before is None or (before.state, before.reason) == (state, reason):
                 return
             since_s = before.since_s if before.state == state else self._clock()
             self._cameras[camera_id] = CameraHealth(

@@ -14,6 +14,25 @@ from vestibule.redaction import Redactor
 from vestibule.sections import LogConfig
 
 
+class _Mask:
+    """The processor that masks secrets in an event."""
+
+    def __init__(self) -> None:
+        self.redactor = Redactor(())
+
+    def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
+        del logger, method
+        return {key: self.redactor.value(value) for key, value in event.items()}
+
+
+_mask = _Mask()
+
+
+def mask_too(secret: SecretStr) -> None:
+    """Mask this one as well until the next `configure`: a password that was changed and read again meanwhile."""
+    _mask.redactor = _mask.redactor.knowing(secret)
+
+
 def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
     """Set up logging for the whole process; a second call replaces the first.
 
@@ -25,6 +44,7 @@ def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
         config: the level and the format; `auto` is text on a terminal and JSON lines elsewhere.
         secrets: passwords that must never be written.
     """
+    _mask.redactor = Redactor(secrets)
     ours: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -44,7 +64,7 @@ def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             # Tracebacks become text before the mask looks, else the renderer writes them past it.
             structlog.processors.format_exc_info,
-            _Mask(Redactor(secrets)),
+            _mask,
             _text_renderer(colors=sys.stderr.isatty())
             if as_text
             else structlog.processors.JSONRenderer(sort_keys=False),
@@ -67,17 +87,6 @@ def configure(config: LogConfig, secrets: Collection[SecretStr] = ()) -> None:
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     structlog.get_logger(__name__).critical("ended by an error", exc_info=(kind, error, trace))
-
-
-class _Mask:
-    """The processor that masks secrets in an event."""
-
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-
-    def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
-        del logger, method
-        return {key: self._redactor.value(value) for key, value in event.items()}
 
 
 def _text_renderer(*, colors: bool) -> structlog.dev.ConsoleRenderer:

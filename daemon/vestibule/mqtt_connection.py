@@ -16,7 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from vestibule.errors import SinkError
+from vestibule.errors import ConfigError, SinkError
+from vestibule.log import mask_too
 from vestibule.sections import MqttConfig
 
 _RETRY_INITIAL_S = 1
@@ -76,6 +77,7 @@ class MqttConnection:
         self._connected = False
         self._closing = False
         self._problem: str | None = None
+        self._unread: str | None = None
         self.receive_maximum = _RECEIVE_MAXIMUM
         """How many unacknowledged messages the broker takes (MQTT 5, section 3.2.2.3.3); paho does not look at it."""
         self.client = self._new_client()
@@ -131,23 +133,41 @@ class MqttConnection:
             self.client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         self.client.loop_stop()
         # Bound methods tie this object and the client into a ring; open it so that paho's sockets close now.
-        self.client.on_connect = self.client.on_connect_fail = self.client.on_disconnect = None
+        self.client.on_pre_connect = self.client.on_connect = None
+        self.client.on_connect_fail = self.client.on_disconnect = None
 
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv5)
         client.connect_timeout = self._config.connect_timeout_s
         client.reconnect_delay_set(_RETRY_INITIAL_S, _RETRY_MAX_S)
-        password = self._config.password()
-        if self._config.username is not None:
-            client.username_pw_set(self._config.username, None if password is None else password.get_secret_value())
+        self._log_in(client)
         if self._config.tls:
             client.tls_set_context(_tls_context(self._config))
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
+        client.on_pre_connect = self._handle_pre_connect
         client.on_connect = self._handle_connect
         client.on_connect_fail = self._handle_connect_fail
         client.on_disconnect = self._handle_disconnect
         return client
+
+    def _log_in(self, client: Client) -> None:
+        """Take the password as it is now; it may have been changed since the last connection."""
+        password = self._config.password()
+        if password is not None:
+            mask_too(password)
+        if self._config.username is not None:
+            client.username_pw_set(self._config.username, None if password is None else password.get_secret_value())
+
+    def _handle_pre_connect(self, client: Client, _data: object) -> None:
+        try:
+            self._log_in(client)
+        except ConfigError as error:  # just being replaced, or gone: the one known before may still do
+            if str(error) != self._unread:  # every retry fails alike; once is enough
+                _log.warning("password not read again; the one known is tried", problem=str(error))
+            self._unread = str(error)
+        else:
+            self._unread = None
 
     def _handle_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, properties: Properties | None

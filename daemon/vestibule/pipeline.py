@@ -7,7 +7,7 @@ and publishes. Backpressure is one policy: live drops the oldest frame and count
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,11 +17,12 @@ import numpy as np
 import structlog
 
 from vestibule.capture import Captures, OpenSource
+from vestibule.config import Settings
 from vestibule.errors import SourceError
 from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
-from vestibule.stages import Stages
+from vestibule.stages import Change, Stages
 from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
 log = structlog.get_logger()
@@ -137,6 +138,12 @@ class _Slots:
             self._ready.notify()
         return dropped
 
+    def forget(self, camera_ids: Collection[str]) -> None:
+        """Drop what these cameras have put."""
+        with self._ready:
+            for camera_id in camera_ids:
+                self._frames.pop(camera_id, None)
+
     def get(self, timeout_s: float) -> Frame | None:
         """Return the frame that waited longest; None if there was none in time."""
         with self._ready:
@@ -180,7 +187,9 @@ class LivePipeline:
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
         self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
-        self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | None] = queue.Queue(_QUEUE_LENGTH)
+        self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | Change | None] = queue.Queue(_QUEUE_LENGTH)
+        self._for_vision: queue.SimpleQueue[Change] = queue.SimpleQueue()
+        self._captures: Captures | None = None
         self._captures_over, self._hurry, self._abort = threading.Event(), threading.Event(), threading.Event()
         self._failed_in_a_row = 0
         self._failures: list[Exception] = []
@@ -195,7 +204,7 @@ class LivePipeline:
         Raises:
             Exception: whatever a thread failed with.
         """
-        captures = Captures(
+        self._captures = captures = Captures(
             cameras=self._cameras,
             config=self._capture,
             open_camera=self._open_camera,
@@ -219,6 +228,23 @@ class LivePipeline:
         if self._failures:
             raise self._failures[0]
 
+    def change(self, settings: Settings, *, anew: frozenset[str], reopened: frozenset[str]) -> None:
+        """Take over a configuration without a break for the cameras that it does not concern; from `tick` only.
+
+        Args:
+            settings: of what the stages look at, only cameras and alerts may differ.
+            anew: ids of the cameras whose visits end, because they are new, gone, or not what they were.
+            reopened: ids of those that are opened again and whose visits go on.
+        """
+        if self._captures is None:
+            raise RuntimeError("nothing runs yet")
+        self._health.change([camera.id for camera in settings.cameras], anew | reopened)
+        self._captures.change(settings.cameras, anew | reopened, _CAPTURES_END_S)
+        self._slots.forget(anew)
+        change = Change(settings=settings, anew=anew, at_s=self._clock())
+        self._for_vision.put(change)
+        self._put(self._for_desk, change)
+
     def _start(self, name: str, loop: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
             try:
@@ -237,6 +263,8 @@ class LivePipeline:
         """Detect, follow, crop; then tell the classifier that there is no more."""
         while not self._abort.is_set():
             self._health.beat("look")
+            with suppress(queue.Empty):
+                self._stages.vision.change(self._for_vision.get_nowait())
             frame = self._slots.get(_TICK_S)
             if frame is None:
                 if self._captures_over.is_set():
@@ -299,7 +327,13 @@ class LivePipeline:
                 return
             now_s = self._clock()
             with self._timed("decide"):
-                messages = desk.see(item, now_s) if isinstance(item, Tracks) else desk.read(item, now_s)
+                match item:
+                    case Tracks():
+                        messages = desk.see(item, now_s)
+                    case Change():
+                        messages = desk.change(item)
+                    case _:
+                        messages = desk.read(item, now_s)
             if messages:
                 self._publish(messages, _captured_at_s(item))
 
@@ -326,10 +360,12 @@ class LivePipeline:
                 return
 
 
-def _captured_at_s(item: Tracks | Sequence[Reading]) -> float | None:
+def _captured_at_s(item: Tracks | Sequence[Reading] | Change) -> float | None:
     """When the newest picture was taken of what the desk is given."""
     if isinstance(item, Tracks):
         return item.frame.captured_at_s
+    if isinstance(item, Change):
+        return None
     return max((reading.captured_at_s for reading in item), default=None)
 
 

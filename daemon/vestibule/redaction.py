@@ -35,9 +35,14 @@ class Redactor:
     """
 
     def __init__(self, secrets: Collection[SecretStr]) -> None:
+        self._known = {*secrets}
         spelt = {form for secret in secrets for form in _spellings(secret.get_secret_value())}
         longest_first = sorted(spelt, key=lambda form: (-len(form), form))
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if spelt else None
+
+    def knowing(self, secret: SecretStr) -> "Redactor":
+        """Return one that masks this secret too."""
+        return self if secret in self._known else Redactor({*self._known, secret})
 
     def text(self, value: str) -> str:
         """Return the text with secrets masked."""

@@ -29,6 +29,10 @@ class Rules:
         self._spent: defaultdict[str, set[str]] = defaultdict(set)
         self._raised_at_s: dict[tuple[str, str], float] = {}
 
+    def change(self, rules: Sequence[AlertRule]) -> None:
+        """Judge by other rules from now on; what a visit has been told of under a rule's name is not told again."""
+        self._rules = tuple(rules)
+
     def unalertable(self) -> list[tuple[str, GarmentName, str]]:
         """Return (rule, garment, confidence) for what is asked for and can never raise an alert.
 

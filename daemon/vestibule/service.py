@@ -2,12 +2,14 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from vestibule import config
+from vestibule.changeover import Changeover, Passwords, changeover
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
 from vestibule.endpoint import Endpoint
@@ -18,6 +20,7 @@ from vestibule.metrics import Metrics
 from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
+from vestibule.rules import Rules
 from vestibule.sinks import JsonlSink, MqttSink, Sink
 from vestibule.sources import open_source
 from vestibule.stages import Models, build_stages, load_models
@@ -30,10 +33,12 @@ _DRAIN_S = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What to run: a configuration that was found good, with its networks."""
+    """What to run: a configuration that was found good, with its networks, the cameras' passwords and all secrets."""
 
     settings: Settings
     models: Models
+    passwords: Passwords
+    secrets: tuple[SecretStr, ...]
 
 
 @dataclass(kw_only=True)
@@ -134,7 +139,28 @@ def _plan(settings: Settings) -> _Plan:
         raise ConfigError("no cameras configured; add [[cameras]] with an id and a source, see config.example.toml")
     if settings.config_version < config.VERSION:
         log.warning("configuration of an earlier version; `vestibule check --migrate` rewrites it")
-    return _Plan(settings=settings, models=load_models(settings))
+    passwords = {camera.id: camera.password() for camera in settings.cameras}
+    return _Plan(settings=settings, models=load_models(settings), passwords=passwords, secrets=settings.secrets())
+
+
+def _changeover(before: _Plan, after: _Plan) -> Changeover | None:
+    """What can go on where two plans follow each other; None if nothing can, as with other networks."""
+    old, new = before.models, after.models
+    if (old.detector.manifest, old.classifier.manifest) != (new.detector.manifest, new.classifier.manifest):
+        return None
+    return changeover(before.settings, after.settings, before.passwords, after.passwords)
+
+
+def _warn_of_silent_rules(plan: _Plan) -> None:
+    rules = Rules(
+        rules=plan.settings.alerts,
+        thresholds=plan.models.classifier.manifest.all_thresholds,
+        zone_info=plan.settings.site.zone_info,
+    )
+    for rule, label, floor in rules.unalertable():
+        log.warning(
+            "garment can never alert: its precision could not be established", rule=rule, garment=label, floor=floor
+        )
 
 
 def _wants(settings: Settings) -> tuple[object, ...]:
@@ -153,10 +179,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
     """Run one configuration until it ends; return the number of the last event published."""
     settings = plan.settings
     stages = build_stages(settings, settings.cameras, plan.models, seq=seq)
-    for rule, label, floor in stages.desk.rules.unalertable():
-        log.warning(
-            "garment can never alert: its precision could not be established", rule=rule, garment=label, floor=floor
-        )
+    _warn_of_silent_rules(plan)
     pipeline = LivePipeline(
         stages=stages,
         cameras=settings.cameras,
@@ -169,7 +192,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
     )
     watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
-    pipeline.run(lambda: watch.tick(pipeline.stop.set))
+    pipeline.run(lambda: watch.tick(pipeline))
     return stages.desk.seq
 
 
@@ -196,14 +219,14 @@ class _Watch:
     def __post_init__(self) -> None:
         self.health = Health([camera.id for camera in self.plan.settings.cameras], self.clock)
 
-    def tick(self, stop: Callable[[], None]) -> None:
-        """Obey signals, feed the watchdog, tell how things are; `stop` ends the pipeline."""
+    def tick(self, pipeline: LivePipeline) -> None:
+        """Obey signals, feed the watchdog, tell how things are."""
         if self.wishes.stop:
             self.notifier.stopping()
-            stop()
+            pipeline.stop.set()
         elif self.wishes.reload:
             self.wishes.reload = False
-            self._reload(stop)
+            self._reload(pipeline)
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:
@@ -226,12 +249,11 @@ class _Watch:
                 cameras_message(self.health, site=settings.site.id, prefix=settings.mqtt.prefix, at_s=now_s)
             )
 
-    def _reload(self, stop: Callable[[], None]) -> None:
+    def _reload(self, pipeline: LivePipeline) -> None:
         """Read the configuration again and load its networks; only if all of it is good, change over."""
         self.notifier.reloading()
         try:
             settings = config.load(self.path)
-            secrets = settings.secrets()
             plan = _plan(settings)
             if settings.metrics != self.plan.settings.metrics:
                 self.monitoring.endpoint.serve(settings.metrics)
@@ -239,12 +261,21 @@ class _Watch:
             log.error("reload refused, the old configuration stays", problem=str(error))  # noqa: TRY400 - one line says it
             self.notifier.ready()
             return
-        configure(settings.log, [*secrets, *self.plan.settings.secrets()])
-        log.info("configuration read again", cameras=len(settings.cameras))
+        configure(settings.log, [*plan.secrets, *self.plan.secrets])
         if settings.metrics.enabled and not self.monitoring.endpoint.open:
             self.monitoring.serve(settings)
-        self.next_plan = plan
-        stop()
+        concerns = _changeover(self.plan, plan)
+        if concerns is None:
+            log.info("configuration read again", cameras=len(settings.cameras), anew="everything")
+            self.next_plan = plan
+            pipeline.stop.set()
+            return
+        log.info("configuration read again", cameras=len(settings.cameras), anew=sorted(concerns.anew))
+        pipeline.change(settings, anew=concerns.anew, reopened=concerns.reopened)
+        self.plan = replace(plan, models=self.plan.models)
+        self.monitoring.metrics.watch(self.health, self.outputs.mqtt, settings)
+        _warn_of_silent_rules(self.plan)
+        self._ready = False  # it is told once the cameras that were opened anew have been tried
 
 
 def _publisher(settings: Settings, metrics: Metrics) -> MqttSink:

@@ -19,6 +19,21 @@ from vestibule.types import Crop, Frame, Message, Reading, Tracks, Visit
 from vestibule.visits import VisitKeeper
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A configuration that takes over while all stages run; cameras that it does not concern notice nothing.
+
+    Attributes:
+        settings: the new one; of what the stages look at, only cameras and alerts differ from before.
+        anew: ids of the cameras that are new, gone, or not what they were: their visits end.
+        at_s: Unix seconds, UTC; what those cameras captured earlier does not count any more.
+    """
+
+    settings: Settings
+    anew: frozenset[str]
+    at_s: float
+
+
 class Vision:
     """Frames of any camera in, tracks and crops out."""
 
@@ -27,6 +42,12 @@ class Vision:
         self._detector = detector
         self._spec = classifier.manifest.input
         self._cameras: dict[str, tuple[Tracker, Cropper]] = {}
+
+    def change(self, change: Change) -> None:
+        """Forget whom the cameras that begin anew have seen."""
+        self._settings = change.settings
+        for camera_id in change.anew:
+            self._cameras.pop(camera_id, None)
 
     def look(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
         """Detect, follow and crop.
@@ -48,24 +69,42 @@ class Desk:
     """Tracks and readings in, messages out: visits, rules, payloads. `seq` is the number of the last message."""
 
     def __init__(self, settings: Settings, cameras: Sequence[CameraConfig], models: "Models", seq: int) -> None:
-        manifest = models.classifier.manifest
+        self._manifest = manifest = models.classifier.manifest
         self._site, self._prefix = settings.site.id, settings.mqtt.prefix
         self._names = {
             "classifier": f"{manifest.name}@{manifest.version}",
             "detector": f"{models.detector.manifest.name}@{models.detector.manifest.version}",
         }
-        self._keepers = {
-            camera.id: VisitKeeper(
-                camera=camera,
-                config=settings.visits,
-                thresholds=manifest.all_thresholds,
-                same_person_distance=manifest.same_person_distance,
-            )
-            for camera in cameras
-        }
+        self._keepers = {camera.id: self._keeper(camera, settings) for camera in cameras}
+        self._since_s: dict[str, float] = {}
         self.rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
         self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
         self.seq = seq
+
+    def _keeper(self, camera: CameraConfig, settings: Settings) -> VisitKeeper:
+        return VisitKeeper(
+            camera=camera,
+            config=settings.visits,
+            thresholds=self._manifest.all_thresholds,
+            same_person_distance=self._manifest.same_person_distance,
+        )
+
+    def change(self, change: Change) -> list[Message]:
+        """End the visits of the cameras that begin anew; those of the others go on, judged by the new rules."""
+        ended = [keeper for camera_id, keeper in self._keepers.items() if camera_id in change.anew]
+        messages = [message for keeper in ended for message in self._tell(keeper.finish(), change.at_s)]
+        self._keepers = {
+            camera.id: self._keeper(camera, change.settings) if camera.id in change.anew else self._keepers[camera.id]
+            for camera in change.settings.cameras
+        }
+        self._settled = {name: tracks for name, tracks in self._settled.items() if name not in change.anew}
+        self._since_s |= dict.fromkeys(change.anew, change.at_s)
+        self.rules.change(change.settings.alerts)
+        return messages
+
+    def _counts(self, camera_id: str, captured_at_s: float) -> bool:
+        """Whether something is of a camera that there is, as it is now; what was on its way at a change may not be."""
+        return camera_id in self._keepers and captured_at_s >= self._since_s.get(camera_id, captured_at_s)
 
     def settled(self, camera_id: str) -> frozenset[int]:
         """Return the camera's tracks that need no more readings; safe to call from another thread."""
@@ -78,15 +117,17 @@ class Desk:
     def see(self, tracks: Tracks, now_s: float) -> list[Message]:
         """Take in one frame's tracks."""
         camera_id = tracks.frame.camera_id
+        if not self._counts(camera_id, tracks.frame.captured_at_s):
+            return []
         messages = self._tell(self._keepers[camera_id].see(tracks), now_s)
         self._settled[camera_id] = self._keepers[camera_id].settled_tracks
         return messages
 
     def read(self, readings: Sequence[Reading], now_s: float) -> list[Message]:
         """Take in readings of any cameras."""
-        messages = []
+        messages, counting = [], [each for each in readings if self._counts(each.camera_id, each.captured_at_s)]
         for camera_id, keeper in self._keepers.items():
-            if mine := [reading for reading in readings if reading.camera_id == camera_id]:
+            if mine := [reading for reading in counting if reading.camera_id == camera_id]:
                 messages += self._tell(keeper.read(mine), now_s)
         return messages
 

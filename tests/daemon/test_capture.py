@@ -10,7 +10,7 @@ from fakes import frame
 from mqtt_client import wait_until
 
 from vestibule.capture import Captures
-from vestibule.errors import SourceError
+from vestibule.errors import ConfigError, SourceError
 from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count, Source
@@ -216,3 +216,54 @@ def test_stopping_waits_no_longer_than_told_for_a_read_that_never_returns() -> N
     bench.captures.stop(0.1)
     assert any(thread.name == "capture-door" for thread in threading.enumerate())
     release.set()
+
+
+def test_a_change_opens_the_cameras_it_names_and_leaves_the_others_alone() -> None:
+    bench = Bench({name: steady(name) for name in ("door", "floor", "attic")})
+    try:
+        for name in ("door", "floor", "attic"):
+            wait_until(lambda name=name: bench.state(name) == "online", f"{name}")  # type: ignore[misc]
+        bench.health.change(["door", "floor"], {"door", "attic"})
+        bench.captures.change([CameraConfig(id=name, source="0") for name in ("door", "floor")], {"door", "attic"}, 5.0)
+        seen = bench.delivered["attic"]
+        wait_until(bench.tended(lambda: bench.health.cameras()[0].connects == 2), "the door, opened again")
+        wait_until(lambda: bench.state("door") == "online", "its pictures")
+        assert bench.health.cameras()[1].connects == 1
+        assert bench.delivered["attic"] == seen
+    finally:
+        bench.captures.stop(5.0)
+
+
+def test_a_read_that_outlasts_a_change_is_left_behind() -> None:
+    release, opened = threading.Event(), list[int]()
+
+    def open_door(_count: Count) -> Source:
+        opened.append(1)
+        if len(opened) == 1:
+            release.wait()
+        return steady("door")(_count)
+
+    bench = Bench({"door": open_door})
+    try:
+        wait_until(lambda: bool(opened), "the first try")
+        bench.captures.change([CameraConfig(id="door", source="0")], {"door"}, 0.1)
+        wait_until(lambda: bench.state("door") == "online", "the second")
+    finally:
+        release.set()
+        bench.captures.stop(5.0)
+
+
+def test_a_password_file_that_is_gone_is_waited_for() -> None:
+    tries = list[int]()
+
+    def open_door(_count: Count) -> Source:
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConfigError("password_file door: cannot be read")
+        return steady("door")(_count)
+
+    bench = Bench({"door": open_door})
+    wait_until(bench.tended(lambda: bench.state("door") == "offline"), "the failure")
+    assert "cannot be read" in bench.health.cameras()[0].reason
+    wait_until(bench.tended(lambda: bench.state("door") == "online"), "the file")
+    bench.captures.stop(5.0)

@@ -99,3 +99,25 @@ def test_the_message_has_states_and_counts(health: Health, clock: Clock) -> None
     assert payload["cameras"]["door"]["frames"] == {"captured": 1, "too_old": 1}
     assert payload["cameras"]["floor"]["state"] == "connecting"
     assert payload["counts"] == {"batches_dropped": 1, "frames_captured": 1, "frames_too_old": 1}
+
+
+def test_a_change_of_the_cameras_keeps_states_and_counts_of_those_that_stay(health: Health, clock: Clock) -> None:
+    for name in ("door", "floor"):
+        health.connected(name)
+        health.picture(name)
+        health.frame(name, "captured")
+    clock.now_s += 5
+    health.change(["floor", "attic", "door"], ["door", "attic"])
+    floor, attic, door = health.cameras()
+    assert (floor.state, floor.since_s) == ("online", clock.now_s - 5)
+    assert (door.state, door.since_s, door.frames, door.connects) == ("connecting", clock.now_s, {"captured": 1}, 1)
+    assert (attic.state, attic.frames) == ("connecting", {})
+
+
+def test_the_last_frames_of_a_camera_that_is_gone_are_nobodys(health: Health) -> None:
+    health.change(["floor"], ["door"])
+    health.frame("door", "analysed")
+    health.picture("door")
+    health.connected("door")
+    health.camera("door", "offline", "hung up")
+    assert [camera.camera_id for camera in health.cameras()] == ["floor"]

@@ -156,3 +156,12 @@ def test_lines_of_many_threads_stay_whole(capsys: Capture) -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert Counter(line["n"] for line in lines(capsys)) == dict.fromkeys(range(4), 50)
+
+
+def test_a_password_that_was_changed_meanwhile_is_masked_too(capsys: Capture) -> None:
+    log.configure(LogConfig(), [SECRET])
+    log.mask_too(SecretStr("tr0ub4dor"))
+    structlog.get_logger("vestibule").error("refused", problem="hunter2, tr0ub4dor")
+    log.configure(LogConfig())
+    structlog.get_logger("vestibule").error("refused", problem="tr0ub4dor")
+    assert [line["problem"] for line in lines(capsys)] == ["***, ***", "tr0ub4dor"]

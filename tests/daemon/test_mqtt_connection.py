@@ -1,3 +1,4 @@
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -6,11 +7,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from mqtt_client import needs_mosquitto
+from mqtt_client import needs_mosquitto, wait_until
 from structlog.testing import capture_logs
 
 from vestibule.broker import HOST, Mosquitto
 from vestibule.errors import ConfigError, SinkError
+from vestibule.mqtt_connection import MqttConnection
 from vestibule.sections import MqttConfig
 from vestibule.sinks import check_broker
 
@@ -248,3 +250,25 @@ def test_a_broker_that_asks_for_our_certificate(certificate: Path, tmp_path: Pat
 def test_tls_towards_a_broker_without_it() -> None:
     with Mosquitto() as broker, pytest.raises(SinkError, match=r"TLS failed .*mqtt\.tls = false|cannot be reached"):
         check_broker(MqttConfig(port=broker.port, tls=True), site="s")
+
+
+@needs_mosquitto
+def test_a_password_is_read_again_before_each_connection(tmp_path: Path) -> None:
+    first, second = "open sesame", "tr0ub4dor"
+    with Mosquitto(users={"guest": first}) as broker, Mosquitto(users={"guest": second}) as other:
+        path = password_file(tmp_path, first)
+        config = MqttConfig(port=broker.port, username="guest", password_file=path)
+        connection = MqttConnection(config, client_id="guest")
+        connection.start()
+        try:
+            connection.wait_connected(10)
+            broker.stop()
+            path.unlink()  # as while a new one is put in its place
+            wait_until(lambda: "nothing listens" in (connection.problem or ""), "the loss, without an end")
+            shutil.copy(other._path("passwords"), broker._path("passwords"))
+            broker.restart()
+            wait_until(lambda: "check mqtt.username" in (connection.problem or ""), "the refusal of the old password")
+            password_file(tmp_path, second)
+            wait_until(lambda: connection.connected, "the new password")
+        finally:
+            connection.close()

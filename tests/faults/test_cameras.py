@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -122,6 +123,32 @@ def test_a_wrong_password_and_a_camera_that_is_not_there(walk: Path, tmp_path: P
         assert "STATUS=1 of 4 cameras online; file-login unauthorised; variable-login unauthorised; absent offline" in (
             "\n".join(running.told)
         )
+
+
+def test_a_changed_password_is_taken_up_by_a_reload_and_disturbs_nobody_else(walk: Path, tmp_path: Path) -> None:
+    port, login = str(lasting_port()), ("--user", "anna", "--password")
+    secret = tmp_path / "password"
+    secret.write_text("before\n", encoding="utf-8")
+    with rtsp_camera(walk) as floor, rtsp_camera(walk, "--port", port, *login, "before") as door:
+        cameras = {
+            "door": f"source = '{door.address}'\nusername = 'anna'\npassword_file = '{secret}'",
+            "floor": f"source = '{floor.address}'",
+        }
+        with daemon(write(tmp_path, cameras)) as running:
+            running.wait_state("door", "online")
+            running.wait_state("floor", "online")
+            door.kill()
+            with rtsp_camera(walk, "--port", port, *login, SECRET):
+                running.wait_state("door", "unauthorised")  # and would be tried again in a minute
+                states = len(running.states("door"))
+                secret.write_text(f"{SECRET}\n", encoding="utf-8")
+                running.signal(signal.SIGHUP)
+                running.wait_state("door", "online", after=states)
+                connects = re.findall(r'camera_connects_total\{camera="(\w+)"\} (\d)', running.scrape("/metrics")[1])
+                end(running)
+        assert dict(connects) == {"door": "2", "floor": "1"}
+        assert running.states("floor") == ["online"]
+        assert "hunter2" not in running.printed
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The daemon as a service: what it tells systemd, and what signals, bad configurations and bad networks do to it."""
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -91,6 +92,53 @@ def test_a_good_configuration_is_changed_over_to(stroll: Path, tmp_path: Path) -
         wait_visit(tmp_path, "attic", "new")
         end(running)
         assert ("door", "end") in visits(tmp_path)
+
+
+def test_a_reload_leaves_alone_whom_it_does_not_concern(stroll: Path, tmp_path: Path) -> None:
+    """The visit before the door goes on, by the new rules; the camera in the attic is another."""
+    path = write(tmp_path, {"door": stroll, "attic": stroll}, "[[alerts]]\nname = 'jeans'\nany_of = ['Jeans']\n")
+    with daemon(path) as running:
+        running.wait_told("READY=1")
+        for camera in ("door", "attic"):
+            wait_visit(tmp_path, camera, "update")
+        running.signal(signal.SIGHUP)
+        running.wait_told("READY=1", times=2)
+        (tmp_path / "again.mp4").symlink_to(stroll)
+        write(
+            tmp_path,
+            {"door": stroll, "attic": tmp_path / "again.mp4"},
+            "[[alerts]]\nname = 'dresses'\nany_of = ['Dress']\n",
+        )
+        running.signal(signal.SIGHUP)
+        running.wait_told("READY=1", times=3)
+        wait_until(lambda: visits(tmp_path).count(("attic", "new")) == 2, "a visit before the new camera")
+        assert visits(tmp_path).count(("attic", "end")) == 1
+        assert ("door", "end") not in visits(tmp_path)
+        connects = re.findall(r'camera_connects_total\{camera="(\w+)"\} (\d)', running.scrape("/metrics")[1])
+        assert dict(connects) == {"door": "1", "attic": "2"}
+        end(running)
+    assert visits(tmp_path).count(("door", "new")) == visits(tmp_path).count(("door", "end")) == 1
+    assert [told["anew"] for told in running.events("configuration read again")] == [[], ["attic"]]
+
+
+def test_a_reload_survives_that_an_old_password_is_gone(stroll: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n", encoding="utf-8")
+    path = write(tmp_path, {"door": stroll})
+    plain = path.read_text(encoding="utf-8")
+    path.write_text(f"{plain}username = 'anna'\npassword_file = '{secret}'\n", encoding="utf-8")
+    with daemon(path) as running:
+        running.wait_told("READY=1")
+        secret.unlink()
+        running.signal(signal.SIGHUP)
+        running.wait_told("READY=1", times=2)
+        [refusal] = running.events("reload refused, the old configuration stays")
+        assert "cannot be read" in refusal["problem"]
+        path.write_text(plain, encoding="utf-8")
+        running.signal(signal.SIGHUP)
+        running.wait_told("READY=1", times=3)
+        end(running)
+    assert len(running.events("configuration read again")) == 1
 
 
 def test_bad_configurations_are_refused_and_the_old_one_stays(stroll: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vestibule.errors import SourceError, SourceProblem
+from vestibule.log import mask_too
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources.arrival import ArrivalClock
 from vestibule.sources.decoding import Count, Thinning, is_blank, silence_ffmpeg, to_bgr, use_one_thread
@@ -212,6 +213,8 @@ def _with_login(camera: CameraConfig) -> str:
     user = camera.username if camera.username is not None else unquote(parts.username or "")
     if not user and secret is None:
         return camera.source
+    if secret is not None:
+        mask_too(secret)
     password = "" if secret is None else secret.get_secret_value()
     login = f"{quote(user, safe='')}:{quote(password, safe='')}"
     if parts.scheme.lower() in ("rtsp", "rtsps") and len(login) > _LONGEST_LOGIN:
