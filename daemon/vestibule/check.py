@@ -1,5 +1,6 @@
 """`vestibule check`: try everything that the daemon needs, one line each."""
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,9 @@ from typing import TextIO
 from vestibule import config
 from vestibule.classifiers import build_classifier
 from vestibule.detectors import build_detector
-from vestibule.errors import ConfigError, VestibuleError
+from vestibule.errors import ConfigError, SinkError, VestibuleError
+from vestibule.ledger_reading import summary
+from vestibule.ledger_section import LedgerConfig
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
@@ -34,6 +37,7 @@ def check(path: Path, out: TextIO) -> int:
         *([] if settings.classifier.remote is None else [("inference server", lambda: _server(settings))]),
         *((f"camera {c.id}", partial(_camera, c, settings.capture)) for c in settings.cameras),
         ("broker", lambda: check_broker(settings.mqtt, site=settings.site.id)),
+        ("ledger", lambda: _ledger(settings.ledger)),
     ]
     if not settings.cameras:
         trials.append(("cameras", _no_camera))
@@ -82,6 +86,18 @@ def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:
         return f"{width}x{height}" + (f", {masks} privacy mask{'s' if masks > 1 else ''}" if masks else "")
     finally:
         source.close()
+
+
+def _ledger(config: LedgerConfig) -> str:
+    path = config.file()
+    if path is None:
+        return "none is kept; set ledger.path if reports are wanted"
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SinkError(
+            f"ledger {path}: cannot be written by this user; is there a folder {path.parent}, and whose is it?"
+        )
+    known = summary(path) if path.exists() else "a new one"
+    return f"ledger {path}: {known}, kept for {config.retention_days} days"
 
 
 def _no_camera() -> str:

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "--start", type=_moment, default=0.0, metavar="TIME", help="when the recording began: ISO-8601 or Unix seconds"
     )
     replay.add_argument("--out", type=Path, metavar="FILE", help="write the events as JSON lines")
+    replay.add_argument("--ledger", type=Path, metavar="FILE", help="add the visits to a ledger, for `report`")
     replay.add_argument("--publish", action="store_true", help="publish to the configured broker")
     replay.add_argument("--realtime", action="store_true", help="at the recording's own pace")
     replay.add_argument("--annotate", type=Path, metavar="FILE", help="write a video with what was seen drawn on it")
@@ -94,6 +95,7 @@ def _replay(args: argparse.Namespace) -> int:
         camera_id=args.camera,
         start_s=args.start,
         out=args.out,
+        ledger=args.ledger,
         publish=args.publish,
         realtime=args.realtime,
         annotate=args.annotate,

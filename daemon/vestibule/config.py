@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from vestibule.alert_sections import AlertRule
 from vestibule.errors import ConfigError
+from vestibule.ledger_section import LedgerConfig
 from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
     BatchingConfig,
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     alerts: tuple[AlertRule, ...] = (AlertRule(name="dress-or-suit", any_of=(GarmentLabel.DRESS, GarmentLabel.BLAZER)),)
     mqtt: MqttConfig = MqttConfig()
     jsonl: JsonlConfig = JsonlConfig()
+    ledger: LedgerConfig = LedgerConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     config_version: int = Field(default=VERSION, ge=0, le=VERSION)

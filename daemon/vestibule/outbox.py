@@ -17,7 +17,8 @@ from threading import Condition
 import structlog
 
 from vestibule.errors import SinkError
-from vestibule.outbox_file import Entry, OutboxDamagedError, OutboxFile, OutboxUnavailableError, Outcome
+from vestibule.outbox_file import Entry, OutboxFile, Outcome
+from vestibule.sqlite_file import FileDamagedError, FileUnavailableError
 from vestibule.types import Message
 
 _RETRY_INITIAL_S = 1.0
@@ -252,11 +253,11 @@ class Outbox:
         for _ in range(2):  # a damaged file is set aside, and the second turn begins a new one
             try:
                 self._save(self._file)
-            except OutboxDamagedError as error:
+            except FileDamagedError as error:
                 problem = str(error)
                 _log.error("outbox file damaged and set aside", problem=problem)
                 self._begin_anew()
-            except OutboxUnavailableError as error:
+            except FileUnavailableError as error:
                 problem = str(error)
                 break
             except SinkError as error:

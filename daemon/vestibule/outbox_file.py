@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from vestibule.errors import SinkError
+from vestibule.sqlite_file import FileUnavailableError, explained, set_aside
 from vestibule.types import Message
 
 Outcome = Literal["acknowledged", "expired", "refused", "dropped"]
@@ -27,7 +28,6 @@ _CHECKPOINT_PAGES = 256  # of 4 KiB: the log beside the file stays near 1 MiB
 _BUSY_S = 1.0
 _LONGEST_TOPIC = 10_000  # characters; MQTT's limit is 65,535 bytes
 _LATEST_S = 2.0**32  # what MQTT's message expiry can say, and the year 2106
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY,           -- in the order of arrival
@@ -44,14 +44,6 @@ CREATE TABLE IF NOT EXISTS events (
 _INSERT = """
 INSERT INTO events (topic, at_s, payload, ttl_s, added_at_s, boot_id, boot_s) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-
-
-class OutboxUnavailableError(Exception):
-    """The file cannot be read or written now; it may be later."""
-
-
-class OutboxDamagedError(Exception):
-    """The file was damaged and has been set aside; the next call starts a new one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,8 +85,8 @@ class OutboxFile:
 
         Raises:
             SinkError: another process uses it, or a newer version wrote it.
-            OutboxUnavailableError: it cannot be opened.
-            OutboxDamagedError: it was damaged; set aside.
+            FileUnavailableError: it cannot be opened.
+            FileDamagedError: it was damaged; set aside.
         """
         with self._explained():
             db = self._open()
@@ -124,8 +116,8 @@ class OutboxFile:
 
         Raises:
             SinkError: it had to be opened again, and another process uses it by now.
-            OutboxUnavailableError: nothing was written.
-            OutboxDamagedError: the file was damaged; set aside with all it held.
+            FileUnavailableError: nothing was written.
+            FileDamagedError: the file was damaged; set aside with all it held.
         """
         with self._explained():
             db = self._open()
@@ -163,6 +155,7 @@ class OutboxFile:
                     f"{_VERSION}); name another mqtt.outbox_file or install that version"
                 )
             db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA secure_delete = ON")  # what was delivered is nobody's business any more
             db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             with db:
                 db.execute(_SCHEMA)
@@ -187,33 +180,18 @@ class OutboxFile:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
-        except sqlite3.Error as error:
-            # The last byte is the primary code (https://www.sqlite.org/rescode.html).
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code in _DAMAGE:
-                self._set_aside(str(error))
-            self.close()
-            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            with explained("outbox", self.path, self._stamp, self.close):
+                yield
+        except FileUnavailableError as error:
+            if error.busy:
                 raise SinkError(
                     f"outbox {self.path}: another process uses it; give each daemon an mqtt.outbox_file of its own"
                 ) from error
-            raise OutboxUnavailableError(f"outbox {self.path}: {error}; {_remedy(code)}") from error
+            raise
 
     def _set_aside(self, problem: str) -> None:
-        """Rename the file and its log, never over an earlier one, and say so by raising."""
         self.close()
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.damaged-{self._stamp}-{number}")).exists():
-            number += 1
-        try:
-            for ending in ("", "-wal"):
-                source = self.path.with_name(self.path.name + ending)
-                if source.exists():
-                    source.rename(aside.with_name(aside.name + ending))
-        except OSError as error:
-            raise OutboxUnavailableError(f"outbox {self.path}: {problem}; cannot be set aside ({error})") from error
-        raise OutboxDamagedError(f"outbox {self.path}: {problem}; set aside as {aside.name}")
+        set_aside("outbox", self.path, self._stamp, problem)
 
 
 def _is_event(entry: Entry) -> bool:
@@ -228,9 +206,3 @@ def _is_event(entry: Entry) -> bool:
         return isinstance(json.loads(entry.message.payload), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _remedy(code: int) -> str:
-    if code == sqlite3.SQLITE_FULL:
-        return "free some space"
-    return "is the disk mounted, writable and sound, and the folder this user's?"

@@ -18,7 +18,7 @@ from vestibule.config import Settings
 from vestibule.errors import ConfigError, SinkError, SourceError
 from vestibule.pipeline import run_inline
 from vestibule.sections import CameraConfig
-from vestibule.sinks import JsonlSink, MqttSink, Sink
+from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, Stages, build_stages, load_models
 from vestibule.types import Frame, Message, Tracks
@@ -68,6 +68,7 @@ class ReplayOptions:
     camera_id: str | None = None
     start_s: float = 0.0
     out: Path | None = None
+    ledger: Path | None = None
     publish: bool = False
     realtime: bool = False
     annotate: Path | None = None
@@ -191,7 +192,7 @@ class _Run:
 
 def _spare_recordings(options: ReplayOptions) -> None:
     recordings = {file.resolve() for file in options.files}
-    for name, path in (("--out", options.out), ("--annotate", options.annotate)):
+    for name, path in (("--out", options.out), ("--ledger", options.ledger), ("--annotate", options.annotate)):
         if path is not None and path.resolve() in recordings:
             raise SinkError(f"{name} {path}: is the recording itself and would be overwritten; name another file")
 
@@ -200,6 +201,13 @@ def _open_sinks(settings: Settings, options: ReplayOptions, stack: ExitStack) ->
     sinks: list[Sink] = []
     if options.out is not None:
         sinks.append(JsonlSink(options.out, start_s=options.start_s))
+        stack.callback(sinks[-1].close)
+    if options.ledger is not None:
+        sinks.append(
+            LedgerSink(
+                options.ledger, site=settings.site, prefix=settings.mqtt.prefix, min_cell=settings.ledger.min_cell
+            )
+        )
         stack.callback(sinks[-1].close)
     if options.publish:
         mqtt = replay_publisher(settings)

@@ -1,5 +1,7 @@
 """What the sections of the configuration are made of."""
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,3 +20,9 @@ class Section(BaseModel):
     """A table of the configuration: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def in_state_directory(name: str) -> Path | None:
+    """Return where a file of this name lies in systemd's state directory; None where there is no such directory."""
+    state = os.environ.get("STATE_DIRECTORY")  # systemd sets it, with ':' between several
+    return Path(state.split(":")[0]) / name if state else None

@@ -20,7 +20,7 @@ from vestibule.errors import ConfigError
 from vestibule.privacy_sections import MaskConfig
 from vestibule.redaction import has_password
 from vestibule.remote_sections import RemoteConfig
-from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix
+from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix, in_state_directory
 
 
 class SiteConfig(Section):
@@ -337,10 +337,7 @@ class MqttConfig(Section):
 
     def outbox_path(self) -> Path | None:
         """Where the outbox lies; None in memory."""
-        state = os.environ.get("STATE_DIRECTORY")  # systemd sets it, with ':' between several
-        if self.outbox_file is None and state:
-            return Path(state.split(":")[0]) / "outbox.sqlite3"
-        return self.outbox_file
+        return self.outbox_file or in_state_directory("outbox.sqlite3")
 
 
 class JsonlConfig(Section):

@@ -21,7 +21,7 @@ from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
 from vestibule.rules import Rules
-from vestibule.sinks import JsonlSink, MqttSink, Sink
+from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
 from vestibule.sources import open_source
 from vestibule.stages import Models, build_stages, load_models
 
@@ -46,15 +46,20 @@ class _Outputs:
     """Where events go; kept over a reload that does not concern them."""
 
     mqtt: MqttSink
+    ledger: LedgerSink | None
     others: list[Sink]
 
     @property
     def all(self) -> list[Sink]:
-        return [self.mqtt, *self.others]
+        return [self.mqtt, *self.others, *self._ledgers]
+
+    @property
+    def _ledgers(self) -> list[LedgerSink]:
+        return [] if self.ledger is None else [self.ledger]
 
     def close(self) -> None:
         self.mqtt.close(_DRAIN_S)
-        for sink in self.others:
+        for sink in (*self.others, *self._ledgers):
             sink.close()
 
 
@@ -164,7 +169,7 @@ def _warn_of_silent_rules(plan: _Plan) -> None:
 
 
 def _wants(settings: Settings) -> tuple[object, ...]:
-    return settings.mqtt, settings.jsonl, settings.site.id
+    return settings.mqtt, settings.jsonl, settings.ledger, settings.site
 
 
 def _open_outputs(settings: Settings, metrics: Metrics) -> _Outputs:
@@ -172,7 +177,21 @@ def _open_outputs(settings: Settings, metrics: Metrics) -> _Outputs:
     others: list[Sink] = []
     if settings.jsonl.path is not None:
         others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
-    return _Outputs(mqtt=mqtt, others=others)
+    return _Outputs(mqtt=mqtt, ledger=_ledger(settings), others=others)
+
+
+def _ledger(settings: Settings) -> LedgerSink | None:
+    path = settings.ledger.file()
+    if path is None:
+        return None
+    return LedgerSink(
+        path,
+        site=settings.site,
+        prefix=settings.mqtt.prefix,
+        min_cell=settings.ledger.min_cell,
+        retention_days=settings.ledger.retention_days,
+        patient=True,
+    )
 
 
 def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int:
@@ -227,6 +246,8 @@ class _Watch:
         elif self.wishes.reload:
             self.wishes.reload = False
             self._reload(pipeline)
+        if self.outputs.ledger is not None:
+            self.outputs.ledger.tend(self.clock())
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:

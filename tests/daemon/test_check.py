@@ -3,6 +3,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from ledgers import ledger, visit
 from toyshop import ToyClassifier, ToyDetector, clip, crossing
 
 from vestibule.broker import Mosquitto, find_mosquitto
@@ -32,8 +33,9 @@ def test_all_is_well(tmp_path: Path) -> None:
         text = f"[mqtt]\nport = {broker.port}\n[[cameras]]\nid = 'door'\nsource = '{video}'\n"
         code, lines = checked(tmp_path / "vestibule.toml", text)
     assert code == 0, lines
-    assert [line.split()[0] for line in lines] == ["ok"] * 5
+    assert [line.split()[0] for line in lines] == ["ok"] * 6
     assert "camera door: 400x240" in lines[3]
+    assert lines[5] == "ok     ledger: none is kept; set ledger.path if reports are wanted"
 
 
 def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None:
@@ -46,9 +48,9 @@ def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None
     )
     code, lines = checked(tmp_path / "vestibule.toml", text)
     assert code == 1
-    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "FAILED", "FAILED", "FAILED"]
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "ok", "FAILED", "FAILED", "FAILED", "ok"]
     assert "/nosuch.mp4" in lines[3]
-    assert [line.count("camera b") for line in lines] == [0, 0, 0, 0, 1, 0]
+    assert [line.count("camera b") for line in lines] == [0, 0, 0, 0, 1, 0, 0]
     assert str(port) in lines[5]
 
 
@@ -69,3 +71,17 @@ def test_a_garment_that_can_never_alert_is_named(tmp_path: Path) -> None:
     text = "[mqtt]\nport = 1\nconnect_timeout_s = 1\n[[alerts]]\nname = 'romper'\nany_of = ['Romper']"
     _, lines = checked(tmp_path / "vestibule.toml", text)
     assert "alert romper can never name Romper (likely)" in lines[2]
+
+
+def test_the_ledger_has_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    text = f"[ledger]\npath = '{path}'\nretention_days = 30\n"
+    assert checked(tmp_path / "vestibule.toml", text)[1][4] == f"ok     ledger {path}: a new one, kept for 30 days"
+    assert not path.exists()
+    sink = ledger(path)
+    sink.publish(visit())
+    sink.close()
+    line = checked(tmp_path / "vestibule.toml", text)[1][4]
+    assert line == f"ok     ledger {path}: 1 visits since 2023-11-15, kept for 30 days"
+    line = checked(tmp_path / "vestibule.toml", f"[ledger]\npath = '{tmp_path}/nowhere/x'\n")[1][4]
+    assert line.startswith(f"FAILED ledger {tmp_path}/nowhere/x: cannot be written")

@@ -361,7 +361,9 @@ def test_the_outbox_lies_in_systemd_s_state_directory_unless_named(
     load_text: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    assert load_text("").mqtt.outbox_path() is None
+    assert load_text("").mqtt.outbox_path() is load_text("").ledger.file() is None
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/vestibule:/var/lib/other")
     assert load_text("").mqtt.outbox_path() == Path("/var/lib/vestibule/outbox.sqlite3")
     assert load_text("[mqtt]\noutbox_file='/data/outbox'").mqtt.outbox_path() == Path("/data/outbox")
+    assert load_text("").ledger.file() == Path("/var/lib/vestibule/ledger.sqlite3")
+    assert load_text("[ledger]\npath='/data/ledger'").ledger.file() == Path("/data/ledger")

@@ -8,6 +8,7 @@ import av
 import pytest
 from footage import cut, write_size_change
 from jsonschema import Draft202012Validator
+from ledgers import rows
 from rich.console import Console
 from toyshop import clip, crossing, toy_models
 
@@ -51,6 +52,17 @@ def test_two_runs_write_the_same_bytes(dress: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         run(files=(dress,), out=tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_ledger_gets_the_visits_and_alerts_once(dress: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite3"
+    for _ in range(2):  # the second time it is the same recording
+        run(files=(dress,), ledger=path, start_s=1_700_000_000.0)
+    (visit,) = rows(path)
+    assert 1_700_000_000 < visit["began_at_s"] < 1_700_000_002
+    assert (visit["camera"], visit["settled"], visit["classifier"]) == ("camera", 1, "toy-classifier@1")
+    assert [row["label"] for row in rows(path, "SELECT label FROM garments")] == ["Dress"]
+    assert [row["visit_id"] for row in rows(path, "SELECT visit_id FROM alerts")] == [visit["visit_id"]]
 
 
 def test_at_s_counts_from_the_start_wherever_the_clock_starts(dress: Path, tmp_path: Path) -> None:
@@ -147,7 +159,7 @@ def test_times_of_the_events_never_go_back(dress: Path, tmp_path: Path) -> None:
     assert all(a <= b for a, b in pairwise(times))
 
 
-@pytest.mark.parametrize("option", ["out", "annotate"])
+@pytest.mark.parametrize("option", ["out", "ledger", "annotate"])
 def test_the_recording_is_never_overwritten(dress: Path, option: str) -> None:
     before = dress.read_bytes()
     with pytest.raises(SinkError, match="is the recording itself"):

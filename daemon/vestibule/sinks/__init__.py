@@ -1,12 +1,13 @@
-"""Where events go: an MQTT broker, a file of JSON lines."""
+"""Where events go: an MQTT broker, a file of JSON lines, the ledger."""
 
 from typing import Protocol
 
 from vestibule.sinks.jsonl import JsonlSink
+from vestibule.sinks.ledger import LedgerSink
 from vestibule.sinks.mqtt import MqttSink, check_broker
 from vestibule.types import Message
 
-__all__ = ["JsonlSink", "MqttSink", "Sink", "check_broker"]
+__all__ = ["JsonlSink", "LedgerSink", "MqttSink", "Sink", "check_broker"]
 
 
 class Sink(Protocol):
