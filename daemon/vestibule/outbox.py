@@ -138,6 +138,11 @@ class Outbox:
                 self._unsaved[id(entry)] = entry
             self._write()
 
+    def tend(self) -> None:
+        """Try a disk that failed again, also if no event comes; call it often, it keeps its own pauses."""
+        with self._changed:
+            self._write()
+
     def offer(self) -> Entry | None:
         """Return the oldest event that is not on its way yet; alerts that are no news any more are settled first."""
         with self._changed:
@@ -245,7 +250,8 @@ class Outbox:
 
     def _write(self) -> None:
         """Bring the file up to date; on failure go on in memory and try again later, with growing pauses."""
-        if self._file is None or (self._loaded and not self._unsaved and not self._settled):
+        idle = self._loaded and not self._unsaved and not self._settled and self._problem is None
+        if self._file is None or idle:
             return
         if self._problem is not None and self._clock() < self._retry_at_s:
             return
@@ -275,7 +281,10 @@ class Outbox:
     def _save(self, file: OutboxFile) -> None:
         if not self._loaded:
             self._load(file)
-        file.write([*self._unsaved.values()], self._settled)
+        if self._unsaved or self._settled:
+            file.write([*self._unsaved.values()], self._settled)
+        elif self._problem is not None:  # all that waited has been delivered out of memory; the next event may not be
+            file.try_out()
         self._unsaved.clear()
         self._settled.clear()
 

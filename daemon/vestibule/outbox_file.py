@@ -25,6 +25,7 @@ Outcome = Literal["acknowledged", "expired", "refused", "dropped"]
 _VERSION = 1
 _KEPT_RECORDS = 1000
 _CHECKPOINT_PAGES = 256  # of 4 KiB: the log beside the file stays near 1 MiB
+_TRIAL_BYTES = 1000  # about what an event has
 _BUSY_S = 1.0
 _LONGEST_TOPIC = 10_000  # characters; MQTT's limit is 65,535 bytes
 _LATEST_S = 2.0**32  # what MQTT's message expiry can say, and the year 2106
@@ -132,6 +133,21 @@ class OutboxFile:
                     rows.append(cursor.lastrowid)
         for entry, row in zip(new, rows, strict=True):
             entry.row = row
+
+    def try_out(self) -> None:
+        """Commit what an event takes on the disk and leaves nothing behind, to find out whether the disk takes it.
+
+        Raises:
+            SinkError: it had to be opened again, and another process uses it by now.
+            OutboxUnavailableError: the disk does not.
+            OutboxDamagedError: the file was damaged; set aside with all it held.
+        """
+        with self._explained():
+            db = self._open()
+            db.execute("PRAGMA synchronous = FULL")
+            with db:
+                row = db.execute(_INSERT, ("trial", 0.0, b"{}" + bytes(_TRIAL_BYTES), None, 0.0, "", 0.0)).lastrowid
+                db.execute("DELETE FROM events WHERE id = ?", (row,))
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""

@@ -248,6 +248,7 @@ class _Watch:
             self._reload(pipeline)
         if self.outputs.ledger is not None:
             self.outputs.ledger.tend(self.clock())
+        self.outputs.mqtt.tend()
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:

@@ -288,6 +288,21 @@ class TestFailingDisk:
         outbox.add(make_message(2))
         assert outbox.problem is None
 
+    def test_a_disk_that_takes_events_again_is_found_out_without_one(
+        self, open_outbox: Open, clocks: Clocks, broken: Callable[[bool], None], tmp_path: Path
+    ) -> None:
+        outbox = open_outbox()
+        broken(True)
+        outbox.add(make_message(0))
+        broken(False)
+        outbox.tend()
+        assert outbox.problem is not None
+        clocks.pass_s(1.1)
+        outbox.tend()
+        assert outbox.problem is None
+        outbox.close()
+        assert on_disk(tmp_path / "outbox") == [0]
+
     def test_closing_tries_once_more_and_tells_what_is_lost(
         self, open_outbox: Open, broken: Callable[[bool], None], tmp_path: Path
     ) -> None:

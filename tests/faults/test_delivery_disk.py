@@ -1,10 +1,12 @@
 """Disks that fail under the outbox and the events file: full, read-only, damaged. Real file systems, a real broker."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daemon_process import daemon
 from mqtt_client import WAIT_S, needs_mosquitto, on_topic, wait_until
 from publisher import (
     assert_ordered_per_camera,
@@ -17,6 +19,7 @@ from publisher import (
 )
 from small_disk import SmallDisk, small_disk
 from structlog.testing import capture_logs
+from toyshop import clip
 
 from vestibule.outbox import Outbox
 from vestibule.sections import MqttConfig
@@ -110,6 +113,48 @@ def test_a_disk_that_is_full_at_the_start(disk: SmallDisk, tmp_path: Path) -> No
         assert shop.sink.drain(WAIT_S) == 0
         wait_until(lambda: received_ids(received) == event_ids(range(20)), "all of them, from memory")
         shop.sink.close()
+
+
+def test_room_on_the_disk_is_noticed_without_any_event(disk: SmallDisk, tmp_path: Path) -> None:
+    """Everything was delivered out of memory, and the store is empty; that the next event would be safe is said."""
+    disk.fill()
+    with lasting_broker(tmp_path) as (broker, received):
+        shop = Shop(broker.port, disk.folder / "outbox")
+        shop.publish(*range(5))
+        assert shop.sink.drain(WAIT_S) == 0
+        wait_until(lambda: b'"degraded"' in on_topic(received, "/health")[-1], "the health says so")
+        for _ in range(5):
+            shop.skip_s += 120
+            shop.sink.tend()
+            assert shop.sink.status().problem is not None  # as full as before
+        disk.empty()
+        shop.sink.tend()
+        assert shop.sink.status().problem is not None  # its pause is not over
+        shop.skip_s += 60
+        shop.sink.tend()
+        assert shop.sink.status().problem is None
+        wait_until(lambda: b'"ok"' in on_topic(received, "/health")[-1], "the health says so")
+        shop.sink.close()
+    assert waiting_on_disk(disk.folder / "outbox") == []
+
+
+def test_the_daemon_notices_room_on_the_disk_while_nobody_comes(disk: SmallDisk, tmp_path: Path) -> None:
+    config = tmp_path / "vestibule.toml"
+    disk.fill()
+    with lasting_broker(tmp_path) as (broker, received):
+        config.write_text(
+            f"config_version = 1\n[mqtt]\nport = {broker.port}\noutbox_file = '{disk.folder / 'outbox'}'\n"
+            f"[[cameras]]\nid = 'door'\nsource = '{clip(tmp_path / 'empty.mp4', 60)}'\n",
+            encoding="utf-8",
+        )
+        with daemon(config) as running:
+            wait_until(lambda: b'"degraded"' in b"".join(on_topic(received, "/health")[-1:]), "the health says so")
+            disk.empty()
+            wait_until(lambda: b'"ok"' in on_topic(received, "/health")[-1], "the health says that it is well again")
+            running.signal(signal.SIGTERM)
+            assert running.ended() == 0, running.printed
+    assert len(running.events("outbox file written again")) == 1
+    assert received_ids(received) == []
 
 
 def test_an_outbox_file_that_was_damaged_while_nobody_ran(tmp_path: Path) -> None:

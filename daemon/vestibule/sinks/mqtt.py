@@ -111,6 +111,11 @@ class MqttSink:
         self._outbox.add(message, ttl_s=self._config.alert_ttl_s if message.topic == self._alerts else None)
         self._send_due()
 
+    def tend(self) -> None:
+        """Try again what failed and can be tried without an event; call it a few times a second, from any thread."""
+        self._outbox.tend()
+        self._send_due()
+
     def status(self) -> OutboxStatus:
         """Return how delivery stands now; safe to call from any thread."""
         return self._outbox.status()
