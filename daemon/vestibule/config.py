@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from vestibule.alert_sections import AlertRule
 from vestibule.errors import ConfigError
 from vestibule.ledger_section import LedgerConfig
+from vestibule.motion_section import MotionConfig
 from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
     BatchingConfig,
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     site: SiteConfig = SiteConfig()
     cameras: tuple[CameraConfig, ...] = ()
     capture: CaptureConfig = CaptureConfig()
+    motion: MotionConfig = MotionConfig()
     detector: DetectorConfig = DetectorConfig()
     tracking: TrackingConfig = TrackingConfig()
     cropping: CroppingConfig = CroppingConfig()

@@ -6,16 +6,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from vestibule.batching import Batcher
 from vestibule.classifiers import Classifier, build_classifier
 from vestibule.config import Settings
 from vestibule.cropping import Cropper
 from vestibule.detectors import Detector, build_detector
+from vestibule.gating import MotionGate
 from vestibule.payloads import alert_message, visit_message
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, DetectorConfig
 from vestibule.tracking import Tracker
-from vestibule.types import Crop, Frame, Message, Reading, Tracks, Visit
+from vestibule.types import Crop, Detections, Frame, Message, Reading, Tracks, Visit
 from vestibule.visits import VisitKeeper
 
 
@@ -40,8 +44,9 @@ class Vision:
     def __init__(self, settings: Settings, detector: Detector, classifier: Classifier) -> None:
         self._settings = settings
         self._detector = detector
+        self._usual_score = settings.detector.score_threshold or detector.manifest.score_threshold
         self._spec = classifier.manifest.input
-        self._cameras: dict[str, tuple[Tracker, Cropper]] = {}
+        self._cameras: dict[str, _Eyes] = {}
 
     def change(self, change: Change) -> None:
         """Forget whom the cameras that begin anew have seen."""
@@ -56,13 +61,39 @@ class Vision:
             frame: the newest of its camera.
             settled: that camera's tracks that need no more readings.
         """
-        if frame.camera_id not in self._cameras:
-            usual_score = self._settings.detector.score_threshold or self._detector.manifest.score_threshold
-            tracker = Tracker(self._settings.tracking, usual_score)
-            self._cameras[frame.camera_id] = (tracker, Cropper(self._settings.cropping, self._spec))
-        tracker, cropper = self._cameras[frame.camera_id]
-        tracks = tracker.update(self._detector.detect(frame))
-        return tracks, cropper.crops(tracks, settled)
+        eyes = self._cameras.get(frame.camera_id) or self._open_eyes(frame.camera_id)
+        tracks = eyes.tracker.update(self._people(frame, eyes))
+        return tracks, eyes.cropper.crops(tracks, settled)
+
+    def _people(self, frame: Frame, eyes: "_Eyes") -> Detections:
+        if eyes.gate.opens(frame, anyway=not eyes.tracker.is_sure) or eyes.seen is None:
+            found = self._detector.detect(frame)
+            eyes.seen = (found.boxes_xyxy, found.scores)
+            return found
+        return Detections(frame=frame, boxes_xyxy=eyes.seen[0], scores=eyes.seen[1])
+
+    def _open_eyes(self, camera_id: str) -> "_Eyes":
+        settings = self._settings
+        self._cameras[camera_id] = eyes = _Eyes(
+            gate=MotionGate(settings.motion),
+            tracker=Tracker(settings.tracking, self._usual_score),
+            cropper=Cropper(settings.cropping, self._spec),
+        )
+        return eyes
+
+
+@dataclass(kw_only=True)
+class _Eyes:
+    """What looks at one camera's frames.
+
+    Attributes:
+        seen: boxes and scores of what the detector found when it last looked.
+    """
+
+    gate: MotionGate
+    tracker: Tracker
+    cropper: Cropper
+    seen: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
 
 
 class Desk:

@@ -73,6 +73,11 @@ class Tracker:
         self._last_id = 0
         self._previous_s: float | None = None  # when the frame before this one was captured
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether nothing is open: everybody followed is confirmed and was seen in the last frame."""
+        return all(track.track_id and track.seen_at_s == self._previous_s for track in self._tracks)
+
     def update(self, detections: Detections) -> Tracks:
         """Return the confirmed tracks that are seen in this very frame, in the order of their ids."""
         now_s, config = detections.frame.captured_at_s, self._config

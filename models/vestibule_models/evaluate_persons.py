@@ -234,7 +234,7 @@ def network_of(folder: Path, *, nms_iou: float = 0.5) -> Find:
     grid = cells(manifest.input, manifest.strides)
 
     def find(image: Bytes) -> tuple[Floats, Floats]:
-        canvas, placement = letterbox(image, manifest.input)
+        canvas, placement = letterbox(image, manifest.input, by_halves=True)
         output = infer(to_tensor(canvas, manifest.input))
         return read_people(output, manifest, grid, placement, score_threshold=LOWEST_SCORE, nms_iou=nms_iou)
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,13 +62,32 @@ def test_shrinking_by_much_averages_areas() -> None:
     assert (fitted == 85).all()
 
 
+@pytest.mark.parametrize("size", [(1080, 1920), (720, 1280), (541, 963)])
+def test_halving_a_large_picture_first_is_as_good_as_averaging_areas(size: tuple[int, int]) -> None:
+    small = np.random.default_rng(3).integers(0, 256, (18, 32, 3), np.uint8)
+    picture = np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+    wanted = spec(height=192, width=352)
+    areas, halves = (letterbox(picture, wanted, by_halves=yes)[0].astype(int) for yes in (False, True))
+    assert np.abs(areas - halves).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(360, 640), (270, 480), (64, 32), (1, 1)])
+def test_a_picture_that_is_not_twice_as_large_is_not_halved(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (*size, 3), np.uint8)
+    wanted = spec(height=192, width=352)
+    plain, halved = (letterbox(picture, wanted, by_halves=yes)[0] for yes in (False, True))
+    assert (plain == halved).all()
+
+
 @given(
     height=st.integers(1, 300),
     width=st.integers(1, 300),
     resize=st.sampled_from(["letterbox-top-left", "letterbox-centre"]),
+    by_halves=st.booleans(),
 )
-def test_the_whole_picture_maps_back_onto_itself(height: int, width: int, resize: Resize) -> None:
-    fitted, placement = letterbox(np.full((height, width, 3), 255, np.uint8), spec(resize=resize, pad_value=0))
+def test_the_whole_picture_maps_back_onto_itself(height: int, width: int, resize: Resize, *, by_halves: bool) -> None:
+    image = np.full((height, width, 3), 255, np.uint8)
+    fitted, placement = letterbox(image, spec(resize=resize, pad_value=0), by_halves=by_halves)
     rows, columns = np.nonzero(fitted[..., 0])
     box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
     np.testing.assert_allclose(placement.to_frame(box), [[0, 0, width, height]], atol=1e-2)

@@ -94,7 +94,7 @@ class LetterboxedDetector:
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame of any size, best score first."""
-        canvas, placement = letterbox(frame.image, self.manifest.input)
+        canvas, placement = letterbox(frame.image, self.manifest.input, by_halves=True)
         boxes, scores = read_people(
             self._network.infer(to_tensor(canvas, self.manifest.input)),
             self.manifest,

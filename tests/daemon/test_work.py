@@ -1,0 +1,114 @@
+"""How much work known clips cause: speed is guarded by counting, as clocks depend on the machine."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from toyshop import FPS, ToyClassifier, ToyDetector, clip, crossing, frames
+
+from vestibule.config import Settings
+from vestibule.motion_section import MotionConfig
+from vestibule.pipeline import run_inline
+from vestibule.sections import CameraConfig
+from vestibule.sources.replay import ReplaySource
+from vestibule.stages import Models, build_stages, load_models
+from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
+
+DOOR = CameraConfig(id="door", source="0")
+FOOTAGE = Path(__file__).parents[1] / "footage"
+Walk = Callable[[float], list[tuple[str, float, float]]]
+
+
+class Work:
+    """Models that count what they are asked to do, and the frames in which somebody was followed."""
+
+    def __init__(self, models: Models) -> None:
+        self.count: Counter[str] = Counter()
+        self.detector, self.classifier = models.detector, models.classifier
+
+    def detect(self, frame: Frame) -> Detections:
+        self.count["looks"] += 1
+        return self.detector.detect(frame)
+
+    def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
+        self.count["crops"] += len(batch.crops)
+        self.count["batches"] += 1
+        return self.classifier.classify(batch)
+
+    def see(self, _frame: Frame, tracks: Tracks, _messages: object) -> None:
+        self.count["frames"] += 1
+        self.count["people"] += len(tracks.ids)
+
+
+class CountingDetector:
+    def __init__(self, work: Work) -> None:
+        self.manifest, self.detect = work.detector.manifest, work.detect
+
+
+class CountingClassifier:
+    def __init__(self, work: Work) -> None:
+        self.manifest, self.runtime = work.classifier.manifest, work.classifier.runtime
+        self.classify = work.classify
+
+
+def work_of(play: Iterable[Frame], models: Models | None = None, *, gated: bool = True) -> Counter[str]:
+    work = Work(models or Models(detector=ToyDetector(), classifier=ToyClassifier()))
+    counting = Models(detector=CountingDetector(work), classifier=CountingClassifier(work))
+    settings = Settings(motion=MotionConfig(enabled=gated))
+    messages: list[Message] = []
+    run_inline(play, build_stages(settings, (DOOR,), counting), messages.append, work.see)
+    work.count["messages"] = len(messages)
+    return work.count
+
+
+def standing(garment: str, x: float) -> Walk:
+    return lambda _: [(garment, x, 0.8)]
+
+
+def test_an_empty_minute_costs_a_look_a_second() -> None:
+    count = work_of(frames(60))
+    assert (count["frames"], count["looks"], count["crops"]) == (60 * FPS, 60, 0)
+
+
+def test_a_mannequin_alone_costs_a_look_a_second_and_is_followed_all_the_same() -> None:
+    count = work_of(frames(20, standing("Dress", 0.5)))
+    assert count["looks"] <= 20 + 2
+    assert count["people"] == count["frames"]
+
+
+def test_somebody_walking_is_looked_at_in_every_frame() -> None:
+    count = work_of(frames(4, crossing("Jeans", 0, seconds=4)))
+    assert count["looks"] == count["frames"]
+
+
+def test_the_gate_changes_nothing_of_what_is_told() -> None:
+    walks = crossing("Dress", 2), crossing("Blazer", 12), standing("Jeans", 0.9)
+    gated, always = (work_of(frames(20, *walks), gated=yes) for yes in (True, False))
+    assert gated["looks"] < 0.6 * always["looks"]
+    assert {k: v for k, v in gated.items() if k != "looks"} == {k: v for k, v in always.items() if k != "looks"}
+
+
+def test_a_visit_is_read_a_few_times_and_no_more_once_it_is_settled() -> None:
+    assert work_of(frames(6, crossing("Dress", 0.5)))["crops"] <= 4
+    assert work_of(frames(8, crossing("Dress", 0.5), crossing("Blazer", 3)))["crops"] <= 8
+
+
+def test_an_encoded_clip_of_an_empty_shop_rests_too(tmp_path: Path) -> None:
+    path = clip(tmp_path / "shop.mp4", 12, crossing("Dress", 4, seconds=3))
+    count = work_of(ReplaySource(path, DOOR, 0.0).frames())
+    assert count["frames"] == 12 * FPS
+    # Three seconds of somebody, those in which a lost track may return, and one in each of the others.
+    assert 3 * FPS <= count["looks"] <= (3 + 1.5) * FPS + 12
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return load_models(Settings())
+
+
+@pytest.mark.parametrize(("name", "crops"), [("line", 16), ("alike", 16), ("hidden", 12), ("steep", 12)])
+def test_the_shipped_networks_do_no_more_than_they_did(models: Models, name: str, crops: int) -> None:
+    count = work_of(ReplaySource(FOOTAGE / f"{name}.mp4", DOOR, 0.0).frames(), models)
+    assert count["looks"] <= count["frames"]
+    assert count["crops"] <= crops
