@@ -29,6 +29,7 @@ from vestibule.sections import (
     TrackingConfig,
     VisitsConfig,
 )
+from vestibule.stay_sections import StaysConfig
 from vestibule_models.labels import GarmentLabel
 
 VERSION = 1
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     batching: BatchingConfig = BatchingConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     visits: VisitsConfig = VisitsConfig()
+    stays: StaysConfig = StaysConfig()
     alerts: tuple[AlertRule, ...] = (AlertRule(name="dress-or-suit", any_of=(GarmentLabel.DRESS, GarmentLabel.BLAZER)),)
     mqtt: MqttConfig = MqttConfig()
     jsonl: JsonlConfig = JsonlConfig()
@@ -96,6 +98,9 @@ class Settings(BaseSettings):
         rules = [rule.name for rule in self.alerts]
         if twice := sorted({name for name in rules if rules.count(name) > 1}):
             raise ValueError(f"alert names must differ, {twice} is used twice")
+        for walk in self.stays.walks:
+            if unknown := sorted({walk.from_camera, walk.to_camera}.difference(ids)):
+                raise ValueError(f"stays.walks names cameras {unknown}; configured are {ids}")
         zones = {zone.name for camera in self.cameras for zone in camera.zones}
         for rule in self.alerts:
             if unknown := [name for name in rule.cameras if name not in ids]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vestibule.types import Garment, Reading
+from vestibule.types import Appearance, Garment, Reading
 from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.groups import group_scores
 from vestibule_models.labels import GROUP_OF, LABELS, MEMBERS, GarmentName
@@ -127,6 +127,14 @@ class Evidence:
             if means[i] >= self._likely[i]
         ]
         return tuple(sorted(found, key=lambda garment: -garment.score))
+
+    def appearance(self) -> Appearance | None:
+        """Return what the person looks like on the whole; None without a reading."""
+        if self.look is None:
+            return None
+        length = max(float(np.linalg.norm(self.look)), 1e-9)
+        means = self._means()[: len(LABELS)]
+        return Appearance(look=(self.look / length).astype(np.float32), garments=means.astype(np.float32))
 
     def distance(self, other: "Evidence") -> float | None:
         """Return the cosine distance of the mean looks, 0 to 2; None where either has no reading."""

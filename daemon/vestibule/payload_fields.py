@@ -39,6 +39,6 @@ def iso(at_s: float) -> str:
 
 
 def encode(payload: Payload) -> bytes:
-    """Compact UTF-8 JSON, keys in the order of the fields: the same payload gives the same bytes."""
-    values = payload.model_dump(mode="json")
+    """Compact UTF-8 JSON, keys in the order of the fields, without those that are None: same payload, same bytes."""
+    values = payload.model_dump(mode="json", exclude_none=True)
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

@@ -8,10 +8,12 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from vestibule.payload_fields import (
     SCHEMA_VERSION,
@@ -26,7 +28,7 @@ from vestibule.payload_fields import (
     iso,
     to_ms,
 )
-from vestibule.types import Alert, Confidence, Garment, Message, Phase, Visit
+from vestibule.types import Alert, Confidence, Garment, Message, Phase, Stay, Visit
 from vestibule_models.labels import GROUP_OF
 
 SCHEMA_DIR = Path(__file__).parent / "schemas"
@@ -86,8 +88,16 @@ class AlertPayload(Payload):
     model: ModelNames
 
 
+class StayPayload(Payload):
+    """One customer before one camera after the other."""
+
+    stay_id: Name = Field(description="The id of the customer's first visit; count customers by it.")
+    cameras: tuple[Name, ...] = Field(description="The way so far, in the order in which the visits were joined.")
+    in_doubt: bool = Field(description="This visit may continue another stay; that was not sure enough to join them.")
+
+
 class VisitPayload(Payload):
-    """`<prefix>/<site>/visits`: what is known of one person's stay in front of one camera."""
+    """`<prefix>/<site>/visits`: what is known of one person in front of one camera."""
 
     schema_version: Version
     event_id: EventId
@@ -109,6 +119,9 @@ class VisitPayload(Payload):
     last_seen_at_s: Seconds
     last_seen_at: Iso
     model: ModelNames
+    stay: StayPayload | SkipJsonSchema[None] = Field(
+        default=None, description="Only where cameras are linked, and not before that is decided."
+    )
 
 
 class HealthPayload(Payload):
@@ -187,8 +200,17 @@ def alert_message(alert: Alert, *, site: str, prefix: str, seq: int, model: Mapp
     return Message(topic=alerts_topic(prefix, site), at_s=alert.raised_at_s, payload=encode(payload))
 
 
-def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int, model: Mapping[str, str]) -> Message:
-    """Publishable form of a visit that changed at `at_s`; arguments as for `alert_message`."""
+def visit_message(
+    visit: Visit,
+    *,
+    at_s: float,
+    site: str,
+    prefix: str,
+    seq: int,
+    model: Mapping[str, str],
+    stay: Stay | None = None,
+) -> Message:
+    """Publishable form of a visit that changed at `at_s`, and of its stay; arguments as for `alert_message`."""
     kind = _TYPE_OF_PHASE[visit.phase]
     groups = told_groups(visit.garments, visit.groups)
     draft = VisitPayload(
@@ -212,6 +234,7 @@ def visit_message(visit: Visit, *, at_s: float, site: str, prefix: str, seq: int
         last_seen_at_s=to_ms(visit.last_seen_at_s) / 1000,
         last_seen_at=iso(visit.last_seen_at_s),
         model=ModelNames(**model),
+        stay=None if stay is None else StayPayload(**asdict(stay)),
     )
     event_id = f"{visit.visit_id}:{kind}:{_digest(draft, at_s)}"
     payload = draft.model_copy(update={"event_id": event_id, "seq": seq})

@@ -1,4 +1,4 @@
-"""Which visits the staff asked to be told of: one alert per visit and rule."""
+"""Which visits the staff asked to be told of: one alert per visit (or stay) and rule."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Rules:
-    """Judges visits of all cameras; remembers what was raised until the visit ends.
+    """Judges visits of all cameras; remembers what was raised until the visit ends, or its stay is forgotten.
 
     A visit raises an alert only when it is settled, has entered, is not silent and has not ended. An alert that the
     cool-down suppresses is spent: it is not sent later.
@@ -56,22 +56,34 @@ class Rules:
         is_told = not members or stands_alone or any(score is not None for score in likely)
         return is_told and self._floor(rule, name) is not None
 
-    def judge(self, visit: Visit, now_s: float) -> tuple[Alert, ...]:
-        """Return the alerts that a visit raises now, `now_s` in Unix seconds, UTC."""
+    def judge(self, visit: Visit, now_s: float, stay_id: str | None = None) -> tuple[Alert, ...]:
+        """Return the alerts that a visit raises now.
+
+        Args:
+            visit: as it is now.
+            now_s: Unix seconds, UTC.
+            stay_id: the stay that the visit belongs to, within which each rule is raised once; None: the visit itself.
+        """
         if visit.phase == "ended":
-            self._spent.pop(visit.visit_id, None)
+            if stay_id is None:
+                self.forget(visit.visit_id)
             return ()
         if not visit.settled or not visit.entered or visit.silent:
             return ()
-        return tuple(alert for rule in self._rules if (alert := self._apply(rule, visit, now_s)))
+        spent = self._spent[stay_id or visit.visit_id]
+        return tuple(alert for rule in self._rules if (alert := self._apply(rule, visit, now_s, spent)))
 
-    def _apply(self, rule: AlertRule, visit: Visit, now_s: float) -> Alert | None:
-        if rule.name in self._spent.get(visit.visit_id, ()) or not self._is_asked(rule, visit, now_s):
+    def forget(self, stay_id: str) -> None:
+        """Nobody will belong to this stay any more."""
+        self._spent.pop(stay_id, None)
+
+    def _apply(self, rule: AlertRule, visit: Visit, now_s: float, spent: set[str]) -> Alert | None:
+        if rule.name in spent or not self._is_asked(rule, visit, now_s):
             return None
         garments, groups = self._matching(rule, visit)
         if not garments and not groups:
             return None
-        self._spent[visit.visit_id].add(rule.name)
+        spent.add(rule.name)
         raised_at_s = self._raised_at_s.get((visit.camera_id, rule.name))
         if raised_at_s is not None and now_s - raised_at_s < rule.cooldown_s:
             return None

@@ -81,6 +81,7 @@ class CameraConfig(Section):
     """One camera.
 
     Attributes:
+        role: `entrance` if people come in before it, `floor` if it shows those who are inside already.
         source: `rtsp://...`, `rtsps://...`, `http://...` (MJPEG), a USB camera's index or `/dev/video*`, or a video
             file.
         username: instead of writing it into the address.
@@ -92,6 +93,7 @@ class CameraConfig(Section):
     """
 
     id: Identifier
+    role: Literal["entrance", "floor"] = "entrance"
     source: str = Field(min_length=1)
     username: str | None = None
     password_file: Path | None = None

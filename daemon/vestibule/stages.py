@@ -18,8 +18,9 @@ from vestibule.gating import MotionGate
 from vestibule.payloads import alert_message, visit_message
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, DetectorConfig
+from vestibule.stays import Stays
 from vestibule.tracking import Tracker
-from vestibule.types import Crop, Detections, Frame, Message, Reading, Tracks, Visit
+from vestibule.types import Crop, Detections, Frame, Message, Reading, Stay, Tracks, Visit
 from vestibule.visits import VisitKeeper
 
 
@@ -109,6 +110,7 @@ class Desk:
         self._keepers = {camera.id: self._keeper(camera, settings) for camera in cameras}
         self._since_s: dict[str, float] = {}
         self.rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
+        self._stays = Stays(cameras=cameras, config=settings.stays, same_person_distance=manifest.same_person_distance)
         self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
         self.seq = seq
 
@@ -123,13 +125,14 @@ class Desk:
     def change(self, change: Change) -> list[Message]:
         """End the visits of the cameras that begin anew; those of the others go on, judged by the new rules."""
         ended = [keeper for camera_id, keeper in self._keepers.items() if camera_id in change.anew]
-        messages = [message for keeper in ended for message in self._tell(keeper.finish(), change.at_s)]
+        messages = [message for keeper in ended for message in self._tell(keeper, keeper.finish(), change.at_s)]
         self._keepers = {
             camera.id: self._keeper(camera, change.settings) if camera.id in change.anew else self._keepers[camera.id]
             for camera in change.settings.cameras
         }
         self._settled = {name: tracks for name, tracks in self._settled.items() if name not in change.anew}
         self._since_s |= dict.fromkeys(change.anew, change.at_s)
+        self._stays.watch(change.settings.cameras)
         self.rules.change(change.settings.alerts)
         return messages
 
@@ -150,7 +153,9 @@ class Desk:
         camera_id = tracks.frame.camera_id
         if not self._counts(camera_id, tracks.frame.captured_at_s):
             return []
-        messages = self._tell(self._keepers[camera_id].see(tracks), now_s)
+        for stay_id in self._stays.forget(now_s):
+            self.rules.forget(stay_id)
+        messages = self._tell(self._keepers[camera_id], self._keepers[camera_id].see(tracks), now_s)
         self._settled[camera_id] = self._keepers[camera_id].settled_tracks
         return messages
 
@@ -159,21 +164,37 @@ class Desk:
         messages, counting = [], [each for each in readings if self._counts(each.camera_id, each.captured_at_s)]
         for camera_id, keeper in self._keepers.items():
             if mine := [reading for reading in counting if reading.camera_id == camera_id]:
-                messages += self._tell(keeper.read(mine), now_s)
+                messages += self._tell(keeper, keeper.read(mine), now_s)
         return messages
 
     def finish(self, now_s: float) -> list[Message]:
         """End every visit: the recording is over, or the daemon stops."""
-        return [message for keeper in self._keepers.values() for message in self._tell(keeper.finish(), now_s)]
+        return [message for keeper in self._keepers.values() for message in self._tell(keeper, keeper.finish(), now_s)]
 
-    def _tell(self, visits: Sequence[Visit], now_s: float) -> list[Message]:
+    def _place(self, keeper: VisitKeeper, visits: Sequence[Visit]) -> Sequence[Stay | None]:
+        """Link before the alerts are judged: a visit is settled at the moment at which its looks are known."""
+        if not visits:
+            return ()
+        looks = {v.visit_id: look for v in visits if (look := keeper.appearance(v.visit_id)) is not None}
+        last_seen = {visit_id: at_s for each in self._keepers.values() for visit_id, at_s in each.last_seen().items()}
+        return self._stays.place(visits, looks, last_seen)
+
+    def _tell(self, keeper: VisitKeeper, visits: Sequence[Visit], now_s: float) -> list[Message]:
         messages = []
-        for visit in visits:
+        for visit, stay in zip(visits, self._place(keeper, visits), strict=True):
             self.seq += 1
             messages.append(
-                visit_message(visit, site=self._site, prefix=self._prefix, seq=self.seq, model=self._names, at_s=now_s)
+                visit_message(
+                    visit,
+                    stay=stay,
+                    site=self._site,
+                    prefix=self._prefix,
+                    seq=self.seq,
+                    model=self._names,
+                    at_s=now_s,
+                )
             )
-            for alert in self.rules.judge(visit, now_s):
+            for alert in self.rules.judge(visit, now_s, None if stay is None else stay.stay_id):
                 self.seq += 1
                 messages.append(
                     alert_message(alert, site=self._site, prefix=self._prefix, seq=self.seq, model=self._names)

@@ -165,8 +165,23 @@ class Garment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One customer in the store, before one camera after the other, as one of the visits belongs to it.
+
+    Attributes:
+        stay_id: the id of its first visit.
+        cameras: those of its visits, in the order in which they were joined.
+        in_doubt: the visit may continue another stay, but that was not sure enough.
+    """
+
+    stay_id: str
+    cameras: tuple[str, ...]
+    in_doubt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One person's stay in front of one camera, as far as it is known now.
+    """One person in front of one camera, as far as it is known now.
 
     Attributes:
         visit_id: stable through track breaks; derived from the site, camera, start and a counter.
@@ -195,6 +210,23 @@ class Visit:
     silent: bool
     readings: int
     groups: tuple[Garment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Appearance:
+    """What somebody looks like, to be recognised by before another camera. Kept in memory only, and not for long.
+
+    Attributes:
+        look: float32 (D,) of unit length, the mean embedding.
+        garments: float32 (15,), the mean probabilities, as `Reading.probs`.
+    """
+
+    look: npt.NDArray[np.float32]
+    garments: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "look", read_only(self.look))
+        object.__setattr__(self, "garments", read_only(self.garments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from vestibule.geometry import Sight, contains
 from vestibule.identity import Recognition
 from vestibule.presence import Presence
 from vestibule.sections import CameraConfig, VisitsConfig
-from vestibule.types import Reading, Tracks, Visit
+from vestibule.types import Appearance, Reading, Tracks, Visit
 from vestibule_models.artifact import Thresholds
 from vestibule_models.labels import GarmentName
 
@@ -48,6 +48,7 @@ class VisitKeeper:
         self._presence_of: dict[int, Presence] = {}
         self._seen_at_s: dict[int, float] = {}
         self._presences_begun = 0
+        self._ended: tuple[Presence, ...] = ()
         self._visits_begun = 0
 
     @property
@@ -60,8 +61,18 @@ class VisitKeeper:
         presence = self._presence_of.get(track_id)
         return None if presence is None else presence.said
 
+    def last_seen(self) -> dict[str, float]:
+        """When the person of each visit that has not ended was in view last, Unix seconds, by visit id."""
+        return {each.visit_id: each.last.at_s for each in self._presences if each.visit_id is not None}
+
+    def appearance(self, visit_id: str) -> Appearance | None:
+        """What the person of a visit looks like; of visits that have not ended, or did so in the latest call."""
+        found = [each for each in (*self._presences, *self._ended) if each.visit_id == visit_id]
+        return found[0].evidence.appearance() if found else None
+
     def see(self, tracks: Tracks) -> tuple[Visit, ...]:
         """Take one analysed frame, also one without people; returns the visits whose published state changed."""
+        self._ended = ()
         at_s = tracks.frame.captured_at_s
         ended = self.finish() if at_s < self._now_s - _CLOCK_SET_BACK_S else ()
         self._now_s = max(self._now_s, at_s)
@@ -93,7 +104,8 @@ class VisitKeeper:
         """End every visit: the recording is over, or the daemon stops."""
         self._recognise(float("inf"))
         news = self._news()
-        ended = tuple(presence.end() for presence in self._presences if presence.visit_id is not None)
+        self._ended = tuple(presence for presence in self._presences if presence.visit_id is not None)
+        ended = tuple(presence.end() for presence in self._ended)
         self._in_view, self._now_s = set(), float("-inf")
         for memory in (self._fragments, self._presences, self._presence_of, self._seen_at_s):
             memory.clear()
@@ -175,6 +187,7 @@ class VisitKeeper:
             s for s in self._presences if s.is_over(min(self._now_s, oldest_s), in_view=s.track_id in self._in_view)
         ]
         if gone:
+            self._ended = (*self._ended, *gone)
             self._presences = [presence for presence in self._presences if presence not in gone]
         over = {id(presence) for presence in gone}
         for track_id, presence in list(self._presence_of.items()):

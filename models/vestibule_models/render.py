@@ -14,6 +14,7 @@ from typing import Any
 from vestibule_models.render_compose import encode, pictures
 from vestibule_models.render_demo import DEMO
 from vestibule_models.render_footage import FOOTAGE
+from vestibule_models.render_pairs import PAIRS
 from vestibule_models.render_scene import Scene
 from vestibule_models.render_sprites import as_job, plan, read_wardrobes
 from vestibule_models.render_truth import truth
@@ -54,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "sprites":
         call_blender(blender, as_job(args.avatars, args.out, plan(wardrobes, args.seed)), args.out)
         return 0
-    scenes = [s for s in ((DEMO,) if args.what == "demo" else FOOTAGE) if args.only in {None, s.name}]
+    scenes = [s for s in ((DEMO,) if args.what == "demo" else (*FOOTAGE, *PAIRS)) if args.only in {None, s.name}]
     if not scenes:
-        names = ", ".join(s.name for s in FOOTAGE)
+        names = ", ".join(s.name for s in (*FOOTAGE, *PAIRS))
         raise FileNotFoundError(f"--only: no clip {args.only!r}; there are {names}")
     for scene in scenes:
         folder = args.out / "frames" / scene.name

@@ -287,3 +287,19 @@ def aisle(seed: int) -> None:
     rack((1.2, 6.1, 1.6), (4.2, 6.1, 1.6), chance)
     text("OUTERWEAR", (0, back_y - 0.07, 2.3), 0.34, paint((0.1, 0.1, 0.1)))
     furnish_light()
+
+
+def salesroom(seed: int) -> None:
+    """A room deeper in the shop, open in the middle, under cool light that comes from one side."""
+    chance = random.Random(seed)  # noqa: S311 - the same room every time, no secret
+    back_y = 6.6
+    box((0, 2.5, -0.05), (12, 10, 0.1), carpet((0.3, 0.29, 0.27)), name=FLOOR_NAME)
+    box((0, back_y, 1.5), (12, 0.1, 3), paint((0.5, 0.55, 0.6), roughness=0.9))
+    for x in (-5.4, 5.2):
+        box((x, 2.5, 1.5), (0.1, 10, 3), paint((0.62, 0.6, 0.56), roughness=0.9))
+    for x in (-4.6, -1.6, 1.4):
+        rack((x, 6.1, 1.6), (x + 2.2, 6.1, 1.6), chance, low=x > 0)
+    table((0.9, 2.4), (1.2, 0.7), 0.78, chance)
+    text("KNITWEAR", (-1.0, back_y - 0.07, 2.3), 0.34, paint((0.1, 0.1, 0.1)))
+    lamp((2.8, 2.2, 2.98), (2.0, 3.0), 330, colour=(0.80, 0.90, 1.0))
+    sky(0.4, colour=(0.85, 0.92, 1.0))

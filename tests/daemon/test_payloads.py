@@ -19,7 +19,7 @@ from vestibule.payloads import (
     visit_message,
     write_schemas,
 )
-from vestibule.types import Alert, Garment, Message, Phase, Visit
+from vestibule.types import Alert, Garment, Message, Phase, Stay, Visit
 from vestibule_models.labels import GarmentLabel
 
 ALERT = make_alert()
@@ -133,6 +133,20 @@ def test_events_from_before_there_were_groups_and_confidence_still_fit(name: str
     Draft202012Validator(json_schema(name)).validate(payload)
 
 
+def test_a_visit_tells_of_its_stay_only_where_it_has_one() -> None:
+    assert b'"stay"' not in visit_message_of().payload
+    stay = Stay(stay_id="hall-0-1", cameras=("hall", "door"), in_doubt=False)
+    message = visit_message(VISIT, at_s=13.0, site="store", prefix="vestibule", seq=0, model=MODEL, stay=stay)
+    validate("visit", message)
+    told = json.loads(message.payload)
+    assert told["stay"] == {"stay_id": "hall-0-1", "cameras": ["hall", "door"], "in_doubt": False}
+    assert {**told, "stay": None, "event_id": ""} == {
+        **json.loads(visit_message_of().payload),
+        "stay": None,
+        "event_id": "",
+    }
+
+
 def test_an_event_id_is_of_the_content_and_not_of_the_delivery() -> None:
     def event_id(message: Message) -> str:
         return str(json.loads(message.payload)["event_id"])
@@ -172,7 +186,7 @@ def test_shipped_schemas_are_those_of_the_types(name: str) -> None:
     schema = json_schema(name)
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:vestibule:schema:{name}:v1"
-    assert set(schema["required"]) == set(schema["properties"]) - {"groups", "confidence"}  # came later
+    assert set(schema["required"]) == set(schema["properties"]) - {"groups", "confidence", "stay"}  # came later
 
 
 def test_schemas_refuse_what_is_not_theirs() -> None:

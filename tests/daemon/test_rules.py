@@ -73,6 +73,17 @@ def test_an_alert_tells_how_sure_its_least_sure_garment_is(
     assert alert.confidence == confidence
 
 
+def test_one_alert_a_stay_and_rule() -> None:
+    both = rules({"any_of": ["Dress"]}, {"any_of": ["Dress"], "cameras": ["hall"]})
+    assert [alert.rule for alert in both.judge(VISIT, 5.0, "door-1000-1")] == ["rule0"]
+    in_hall = other(2, camera_id="hall")
+    assert [alert.alert_id for alert in both.judge(in_hall, 9.0, "door-1000-1")] == ["door-1000-2-rule1"]
+    both.judge(replace(VISIT, phase="ended"), 60.0, "door-1000-1")
+    assert both.judge(in_hall, 61.0, "door-1000-1") == ()
+    both.forget("door-1000-1")
+    assert [alert.rule for alert in both.judge(in_hall, 62.0, "door-1000-1")] == ["rule0", "rule1"]
+
+
 def test_one_alert_a_visit_and_rule() -> None:
     both = rules({"any_of": ["Dress"]}, {"any_of": ["Dress", "Blazer"]})
     assert [alert.rule for alert in both.judge(VISIT, 5.0)] == ["rule0", "rule1"]

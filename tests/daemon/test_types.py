@@ -11,6 +11,7 @@ from fakes import crop, detections, frame, tracks
 import vestibule.types
 from vestibule.types import (
     Alert,
+    Appearance,
     Crop,
     CropBatch,
     Detections,
@@ -18,12 +19,15 @@ from vestibule.types import (
     Garment,
     Message,
     Reading,
+    Stay,
     Tracks,
     Visit,
     read_only,
 )
 
-Flowing = Frame | Detections | Tracks | Crop | CropBatch | Reading | Garment | Visit | Alert | Message
+Flowing = (
+    Frame | Detections | Tracks | Crop | CropBatch | Reading | Garment | Stay | Visit | Appearance | Alert | Message
+)
 
 GARMENT = Garment(label="Dress", score=0.9, votes=3)
 EXAMPLES: list[Flowing] = [
@@ -41,6 +45,8 @@ EXAMPLES: list[Flowing] = [
         embedding=np.ones(1, np.float32),
     ),
     GARMENT,
+    Stay(stay_id="v", cameras=("door",), in_doubt=False),
+    Appearance(look=np.ones(1, np.float32), garments=np.zeros(15, np.float32)),
     Visit(
         visit_id="v",
         camera_id="door",
@@ -128,7 +134,7 @@ def test_types_with_arrays_are_compared_by_identity() -> None:
 def test_types_without_arrays_are_compared_by_value() -> None:
     with_arrays = {id(example) for example, _ in ARRAYS}
     plain = [example for example in EXAMPLES if id(example) not in with_arrays]
-    assert len(plain) == 4
+    assert len(plain) == 5
     for example in plain:
         assert example == dataclasses.replace(example)
         assert len({example, dataclasses.replace(example)}) == 1

@@ -1,0 +1,223 @@
+"""Visits before several cameras become one customer's stay: by walking time, looks and garments.
+
+Time is that of the visits; nothing here reads a clock. Where the evidence is thin, visits stay apart and are in doubt:
+a customer counted twice is found in the count, one whom nobody was told of is not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from vestibule.sections import CameraConfig
+from vestibule.stay_sections import StaysConfig
+from vestibule.types import Appearance, Stay, Visit
+
+_LIMIT = 1.0
+"""Two visits further apart than this are of two people; the unit of looks is the model's own for one camera."""
+_MARGIN = 0.25
+"""Whatever else comes into question must be so much further away."""
+_GARMENTS = 1.0
+"""Weight of the garments beside the looks."""
+_NEVER = 1e6
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Part:
+    """One visit as part of a stay.
+
+    Attributes:
+        appearance: None once nobody can be linked to it any more.
+        onward: how far away the visit is that continues this one; None while there is none.
+    """
+
+    stay: "_Path"
+    visit_id: str
+    camera_id: str
+    first_seen_at_s: float
+    last_seen_at_s: float
+    appearance: Appearance | None
+    in_doubt: bool = False
+    ended: bool = False
+    onward: float | None = None
+
+
+class _Path:
+    """One customer's visits, in the order in which they were joined."""
+
+    def __init__(self, stay_id: str) -> None:
+        self.stay_id = stay_id
+        self.parts: list[_Part] = []
+
+
+class Stays:
+    """Gives each visit its stay.
+
+    Visits take part once they have entered and are settled, or can settle no more; staff never does. Who was decided
+    on stays decided. Memory is bounded by the visits under way and those that ended within the longest walk.
+
+    Args:
+        cameras: of the site.
+        config: the walks.
+        same_person_distance: the model's, between two embeddings of one person before one camera.
+    """
+
+    def __init__(self, *, cameras: Sequence[CameraConfig], config: StaysConfig, same_person_distance: float) -> None:
+        self._config = config
+        self._unit = same_person_distance
+        self._parts: dict[str, _Part] = {}
+        self._paths: list[_Path] = []
+        self.watch(cameras)
+
+    def watch(self, cameras: Sequence[CameraConfig]) -> None:
+        """Link the visits of these cameras from now on; of the others, no more."""
+        floor = {camera.id: camera.role == "floor" for camera in cameras}
+        config = self._config
+        self._walks = {
+            (a, b): (0.0, config.max_walk_s) for a in floor for b in floor if a != b and (floor[a] or floor[b])
+        }
+        for walk in config.walks:
+            if walk.from_camera in floor and walk.to_camera in floor:
+                self._walks[walk.from_camera, walk.to_camera] = (walk.min_s, walk.max_s)
+        if not config.enabled:
+            self._walks = {}
+        self._longest_s = max((max_s for _, max_s in self._walks.values()), default=0.0)
+
+    def place(
+        self,
+        visits: Sequence[Visit],
+        appearances: Mapping[str, Appearance],
+        last_seen_at_s: Mapping[str, float],
+    ) -> tuple[Stay | None, ...]:
+        """Say to which stay each of these visits belongs.
+
+        Args:
+            visits: those of one camera that changed, in order; one may be there more than once.
+            appearances: what their people look like, by visit id, as far as that is known.
+            last_seen_at_s: of the visits of all cameras that are under way, by visit id, Unix seconds.
+
+        Returns:
+            As many as there are visits; None for a visit that is not decided on yet, for staff, and where no cameras
+            are linked.
+        """
+        for visit_id, at_s in last_seen_at_s.items():
+            if part := self._parts.get(visit_id):
+                part.last_seen_at_s = at_s
+        arrivals = {visit.visit_id: visit for visit in reversed(visits) if self._is_due(visit)}
+        self._link([self._part_of(visit, appearances) for visit in reversed(arrivals.values())])
+        for visit in visits:
+            if part := self._parts.get(visit.visit_id):
+                part.last_seen_at_s = visit.last_seen_at_s
+                part.ended = visit.phase == "ended"
+                if visit.silent:
+                    self._drop(part)
+        return tuple(self._stay_of(visit.visit_id) for visit in visits)
+
+    def forget(self, now_s: float) -> tuple[str, ...]:
+        """Let go of whoever cannot be linked any more; returns the stays that are over."""
+        for part in self._parts.values():
+            if abs(now_s - part.last_seen_at_s) > self._longest_s:
+                part.appearance = None
+        over = [path for path in self._paths if all(part.ended and part.appearance is None for part in path.parts)]
+        for part in [part for path in over for part in path.parts]:
+            del self._parts[part.visit_id]
+        self._paths = [path for path in self._paths if path not in over]
+        return tuple(path.stay_id for path in over)
+
+    def _is_due(self, visit: Visit) -> bool:
+        if not self._walks:
+            return False
+        return visit.visit_id not in self._parts and visit.phase != "new" and visit.entered and not visit.silent
+
+    def _part_of(self, visit: Visit, appearances: Mapping[str, Appearance]) -> _Part:
+        return _Part(
+            stay=_Path(visit.visit_id),
+            visit_id=visit.visit_id,
+            camera_id=visit.camera_id,
+            first_seen_at_s=visit.first_seen_at_s,
+            last_seen_at_s=visit.last_seen_at_s,
+            appearance=appearances.get(visit.visit_id),
+        )
+
+    def _drop(self, part: _Part) -> None:
+        """The person proved to be staff."""
+        del self._parts[part.visit_id]
+        part.stay.parts.remove(part)
+
+    def _stay_of(self, visit_id: str) -> Stay | None:
+        part = self._parts.get(visit_id)
+        if part is None:
+            return None
+        cameras = tuple(each.camera_id for each in part.stay.parts)
+        return Stay(stay_id=part.stay.stay_id, cameras=cameras, in_doubt=part.in_doubt)
+
+    def _link(self, arrivals: Sequence[_Part]) -> None:
+        """Join each arrival with the one stay that it continues, or begin one; all of one camera at one moment."""
+        known = [part for part in self._parts.values() if part.appearance is not None]
+        costs = np.array([[self._cost(before, part) for before in known] for part in arrivals])
+        costs = costs.reshape(len(arrivals), len(known))
+        chosen = _assign(costs, [part.onward is None for part in known])
+        for row, part in enumerate(arrivals):
+            rivals = _rivals(costs, chosen, known, row)
+            column = chosen.get(row)
+            if column is not None and not rivals:
+                part.stay = known[column].stay
+                known[column].onward = float(costs[row, column])
+            else:
+                self._paths.append(part.stay)
+                part.in_doubt = bool(rivals)
+            part.stay.parts.append(part)
+            self._parts[part.visit_id] = part
+
+    def _cost(self, before: _Part, part: _Part) -> float:
+        """How unlike one customer two visits are; infinite if they are of two."""
+        window = self._walks.get((before.camera_id, part.camera_id))
+        if window is None or before.appearance is None or part.appearance is None:
+            return np.inf
+        if not window[0] <= part.first_seen_at_s - before.last_seen_at_s <= window[1]:
+            return np.inf
+        cost = unlikeness(before.appearance, part.appearance, self._unit)
+        return cost if cost <= _LIMIT else np.inf
+
+
+def unlikeness(a: Appearance, b: Appearance, same_person_distance: float) -> float:
+    """How unlike two people look, 0 if not at all; in shares of what is possible for one person before one camera."""
+    looks = 1 - float(a.look @ b.look)
+    garments = float(np.abs(a.garments - b.garments).max(initial=0.0))
+    return looks / same_person_distance + _GARMENTS * garments
+
+
+def _assign(costs: Floats, is_open: Sequence[bool]) -> dict[int, int]:
+    """Row -> column, each once, of least total cost; only finite ones, and only columns that are open."""
+    usable = np.where(np.isfinite(costs) & np.array(is_open, bool), costs, _NEVER)
+    rows, columns = linear_sum_assignment(usable)
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return {row: column for row, column in pairs if usable[row, column] < _NEVER}
+
+
+def _rivals(costs: Floats, chosen: Mapping[int, int], known: Sequence[_Part], row: int) -> list[object]:
+    """What else comes into question: for an arrival another stay, for its stay another arrival.
+
+    Nothing does that belongs to somebody else clearly more: by `_MARGIN`.
+    """
+    mine = chosen.get(row)
+    limit = np.inf if mine is None else costs[row, mine] + _MARGIN
+    taken = {column: costs[other, column] for other, column in chosen.items() if other != row}
+    rivals: list[object] = []
+    for column, before in enumerate(known):
+        cost, owner = costs[row, column], before.onward if before.onward is not None else taken.get(column, np.inf)
+        is_other = mine is None or before.stay is not known[mine].stay
+        if is_other and np.isfinite(cost) and cost < limit and owner > cost - _MARGIN:
+            rivals.append(before)
+    if mine is not None:
+        others: Iterable[int] = (other for other in range(len(costs)) if other != row)
+        rivals += [o for o in others if costs[o, mine] < limit and _own(costs, chosen, o) > costs[o, mine] - _MARGIN]
+    return rivals
+
+
+def _own(costs: Floats, chosen: Mapping[int, int], row: int) -> float:
+    return float(costs[row, chosen[row]]) if row in chosen else np.inf
