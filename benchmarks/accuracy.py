@@ -92,15 +92,20 @@ class Watch:
         return {visit: counts.most_common(1)[0][0] for visit, counts in frames.items()}
 
 
-def measure(clip: Path, settings: config.Settings, camera_id: str | None, models: Models) -> dict[str, Any]:
-    """Replay one clip and compare; returns a row by column name."""
+def watch_of(clip: Path) -> Watch:
+    """Return what will compare a clip with the truth beside it."""
     truth = json.loads(clip.with_suffix("").with_suffix(".truth.json").read_text(encoding="utf-8"))
     for person in truth["people"]:
         person["frames"] = {}
         for box in person["boxes"]:
             person["frames"].setdefault(box[0], []).append(box)
+    return Watch(truth["people"])
+
+
+def measure(clip: Path, settings: config.Settings, camera_id: str | None, models: Models) -> dict[str, Any]:
+    """Replay one clip and compare; returns a row by column name."""
     camera = choose_camera(settings, camera_id)
-    stages, watch = build_stages(settings, (camera,), models), Watch(truth["people"])
+    stages, watch = build_stages(settings, (camera,), models), watch_of(clip)
 
     def observe(frame: Frame, tracks: Tracks, _: Sequence[Message]) -> None:
         watch.see(frame.seq, tracks)

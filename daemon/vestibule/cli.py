@@ -44,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video; several run one after the other")
     replay.add_argument("--camera", metavar="ID", help="whose line and zones apply (the first by default)")
     replay.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        type=_recording,
+        dest="beside",
+        metavar="ID=FILE",
+        help="another camera's video that begins with FILE, for stays; may be repeated",
+    )
+    replay.add_argument(
         "--start", type=_moment, default=0.0, metavar="TIME", help="when the recording began: ISO-8601 or Unix seconds"
     )
     replay.add_argument("--out", type=Path, metavar="FILE", help="write the events as JSON lines")
@@ -72,6 +81,13 @@ def _moment(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def _recording(text: str) -> tuple[str, Path]:
+    camera_id, equals, path = text.partition("=")
+    if not camera_id or not equals or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ID=FILE, as in hall=hall.mp4")
+    return camera_id, Path(path)
+
+
 def _load(path: Path) -> config.Settings:
     settings = config.load(path)
     log.configure(settings.log, settings.secrets())
@@ -93,6 +109,7 @@ def _replay(args: argparse.Namespace) -> int:
     options = ReplayOptions(
         files=tuple(args.files),
         camera_id=args.camera,
+        beside=tuple(args.beside),
         start_s=args.start,
         out=args.out,
         ledger=args.ledger,

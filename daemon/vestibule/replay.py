@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from vestibule.errors import ConfigError, SinkError, SourceError
 from vestibule.pipeline import run_inline
 from vestibule.sections import CameraConfig
 from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
-from vestibule.sources.replay import ReplaySource
+from vestibule.sources.replay import ReplaySource, in_step
 from vestibule.stages import Models, Stages, build_stages, load_models
 from vestibule.types import Frame, Message, Tracks
 
@@ -62,10 +62,17 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What the command line asked for; `out` of None with nothing else means standard output."""
+    """What the command line asked for; `out` of None with nothing else means standard output.
+
+    Attributes:
+        files: recordings of one camera that follow each other.
+        camera_id: that camera.
+        beside: camera and recording of others that begin when the only file does.
+    """
 
     files: tuple[Path, ...]
     camera_id: str | None = None
+    beside: tuple[tuple[str, Path], ...] = ()
     start_s: float = 0.0
     out: Path | None = None
     ledger: Path | None = None
@@ -82,10 +89,29 @@ def choose_camera(settings: Settings, camera_id: str | None) -> CameraConfig:
     """
     if camera_id is None:
         return settings.cameras[0] if settings.cameras else CameraConfig(id="camera", source="replay")
+    return _camera(settings, "--camera", camera_id)
+
+
+def _camera(settings: Settings, option: str, camera_id: str) -> CameraConfig:
     for camera in settings.cameras:
         if camera.id == camera_id:
             return camera
-    raise ConfigError(f"--camera {camera_id}: no such camera; configured are {[c.id for c in settings.cameras]}")
+    raise ConfigError(f"{option} {camera_id}: no such camera; configured are {[c.id for c in settings.cameras]}")
+
+
+def _others(settings: Settings, options: ReplayOptions, camera: CameraConfig) -> tuple[tuple[CameraConfig, Path], ...]:
+    """Return the cameras beside `camera` with their recordings.
+
+    Raises:
+        ConfigError: no such camera, one that is there already, or several files for the first.
+    """
+    others = tuple((_camera(settings, "--with", camera_id), path) for camera_id, path in options.beside)
+    ids = [camera.id, *(other.id for other, _ in others)]
+    if len(set(ids)) < len(ids):
+        raise ConfigError(f"--with: the recordings are of the cameras {ids}; give each camera one")
+    if others and len(options.files) > 1:
+        raise ConfigError(f"--with: {len(options.files)} files are given for camera {camera.id}; give one")
+    return others
 
 
 def replay(
@@ -102,15 +128,16 @@ def replay(
     damaged is used as far as it goes, the others follow, and then its error is raised.
 
     Raises:
-        ConfigError: no such camera.
+        ConfigError: no such camera, or `beside` does not fit.
         SourceError: a file is missing, no video, or damaged.
         ModelError: a model cannot be loaded.
         SinkError: the events or the video cannot be written, or the broker does not take them.
     """
     camera = choose_camera(settings, options.camera_id)
+    others = _others(settings, options, camera)
     _spare_recordings(options)
-    for file in options.files:
-        ReplaySource(file, camera, options.start_s).close()
+    for each, file in (*((camera, file) for file in options.files), *others):
+        ReplaySource(file, each, options.start_s).close()
     summary, faults = Summary(), []
     with ExitStack() as stack:
         targets = [*sinks, *_open_sinks(settings, options, stack)]
@@ -123,6 +150,7 @@ def replay(
             settings=settings,
             options=options,
             camera=camera,
+            others=others,
             models=loaded,
             sinks=targets,
             summary=summary,
@@ -147,6 +175,7 @@ class _Run:
     settings: Settings
     options: ReplayOptions
     camera: CameraConfig
+    others: tuple[tuple[CameraConfig, Path], ...]
     models: Models
     sinks: Sequence[Sink]
     summary: Summary
@@ -157,16 +186,22 @@ class _Run:
     seq: int = 0
 
     def one(self, file: Path) -> None:
-        """Replay one file."""
+        """Replay one file, in step with those beside it."""
         source = ReplaySource(file, self.camera, self.clock_s, self.next_frame)
-        stages = build_stages(self.settings, (self.camera,), self.models, seq=self.seq)
-        task = self.progress.add_task(file.name, total=source.frames_expected)
+        sources = [source, *(ReplaySource(path, camera, self.clock_s) for camera, path in self.others)]
+        cameras = (self.camera, *(camera for camera, _ in self.others))
+        stages = build_stages(self.settings, cameras, self.models, seq=self.seq)
+        counts = [each.frames_expected for each in sources]
+        task = self.progress.add_task(file.name, total=None if None in counts else sum(filter(None, counts)))
         started_s = time.monotonic()
-        frames = _paced(source, self.clock_s) if self.options.realtime else source.frames()
+        frames = in_step(sources)
+        if self.options.realtime:
+            frames = _paced(frames, self.clock_s)
         try:
             run_inline(frames, stages, self._publish, self._observer(stages, lambda: self.progress.advance(task)))
         finally:
-            source.close()
+            for each in sources:
+                each.close()
             self.seq = stages.desk.seq
             self.summary.wall_s += time.monotonic() - started_s
             self.summary.media_s += source.end_s - self.clock_s
@@ -178,20 +213,26 @@ class _Run:
         self.summary.count(message)
 
     def _observer(self, stages: Stages, tick: Callable[[], None]) -> Callable[[Frame, Tracks, Sequence[Message]], None]:
+        alerts: list[tuple[str, str]] = []  # since the last picture of the camera that is drawn
+
         def observe(frame: Frame, tracks: Tracks, messages: Sequence[Message]) -> None:
             self.summary.frames += 1
             if self.annotator is not None:
-                visits = [stages.desk.visit_of(self.camera.id, track_id) for track_id in tracks.ids.tolist()]
                 payloads = [json.loads(message.payload) for message in messages]
-                alerts = [(p["visit_id"], p["summary"]) for p in payloads if "rule" in p]
-                self.annotator.draw(frame, tracks, visits, alerts)
+                alerts.extend(
+                    (p["visit_id"], p["summary"]) for p in payloads if "rule" in p and p["camera"] == self.camera.id
+                )
+                if frame.camera_id == self.camera.id:
+                    visits = [stages.desk.visit_of(self.camera.id, track_id) for track_id in tracks.ids.tolist()]
+                    self.annotator.draw(frame, tracks, visits, alerts)
+                    alerts.clear()
             tick()
 
         return observe
 
 
 def _spare_recordings(options: ReplayOptions) -> None:
-    recordings = {file.resolve() for file in options.files}
+    recordings = {file.resolve() for file in (*options.files, *(file for _, file in options.beside))}
     for name, path in (("--out", options.out), ("--ledger", options.ledger), ("--annotate", options.annotate)):
         if path is not None and path.resolve() in recordings:
             raise SinkError(f"{name} {path}: is the recording itself and would be overwritten; name another file")
@@ -248,10 +289,10 @@ def drain(mqtt: MqttSink) -> None:
         )
 
 
-def _paced(source: ReplaySource, start_s: float) -> Iterator[Frame]:
+def _paced(frames: Iterable[Frame], start_s: float) -> Iterator[Frame]:
     """Yield frames no earlier than they were captured."""
     began_s = time.monotonic()
-    for frame in source.frames():
+    for frame in frames:
         time.sleep(max(0.0, frame.captured_at_s - start_s - (time.monotonic() - began_s)))
         yield frame
 

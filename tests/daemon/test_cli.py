@@ -59,6 +59,23 @@ def test_replay_writes_events_and_a_summary(
 
 
 @pytest.mark.usefixtures("_toy")
+def test_another_cameras_recording_is_given_with_its_id(
+    dress: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "two.toml", tmp_path / "events.jsonl"
+    path.write_text('cameras = [{id = "door", source = "0"}, {id = "hall", role = "floor", source = "1"}]\n')
+    assert main(["replay", str(dress), "--with", f"hall={dress}", "--config", str(path), "--out", str(out)]) == 0
+    assert "120 frames (6.0 s)" in one_line(capsys)
+    assert {json.loads(line)["payload"]["camera"] for line in out.read_text(encoding="utf-8").splitlines()} == {
+        "door",
+        "hall",
+    }
+    with pytest.raises(SystemExit):
+        main(["replay", str(dress), "--with", "hall", "--config", str(path)])
+    assert "'hall' is not ID=FILE, as in hall=hall.mp4" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_toy")
 def test_start_is_a_time_of_day_or_unix_seconds(dress: Path, plain: Path, tmp_path: Path) -> None:
     for number, start in enumerate(("2026-11-23T09:00:00-06:00", "2026-11-23T15:00:00", "1795446000")):
         out = tmp_path / f"{number}.jsonl"

@@ -74,6 +74,48 @@ def test_at_s_counts_from_the_start_wherever_the_clock_starts(dress: Path, tmp_p
     assert later[0]["payload"]["first_seen_at"].startswith("2023-11-14T22:13:2")
 
 
+class TestWith:
+    SHOP = Settings(cameras=(CameraConfig(id="door", source="0"), CameraConfig(id="hall", role="floor", source="1")))
+
+    @pytest.fixture
+    def hall(self, tmp_path: Path) -> Path:
+        return clip(tmp_path / "hall.mp4", 14, crossing("Dress", 8))
+
+    def test_recordings_of_two_cameras_run_in_step_and_their_visits_are_linked(
+        self, dress: Path, hall: Path, tmp_path: Path
+    ) -> None:
+        for name in ("a", "b"):
+            summary = run(self.SHOP, files=(dress,), beside=(("hall", hall),), out=tmp_path / name)
+            assert (summary.frames, summary.visits, len(summary.alerts)) == (60 + 140, 2, 1)
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        lines = [line for line in events(tmp_path / "a") if line["payload"].get("type") == "end"]
+        assert [line["payload"]["stay"]["cameras"] for line in lines] == [["door", "hall"]] * 2
+        times = [line["at_s"] for line in events(tmp_path / "a")]
+        assert times == sorted(times)
+
+    def test_only_the_first_camera_is_drawn(self, dress: Path, hall: Path, tmp_path: Path) -> None:
+        run(self.SHOP, files=(dress,), beside=(("hall", hall),), annotate=tmp_path / "drawn.mp4")
+        with av.open(str(tmp_path / "drawn.mp4")) as video:
+            assert sum(1 for _ in video.decode(video=0)) == 60
+
+    @pytest.mark.parametrize(
+        ("camera", "files", "reason"),
+        [
+            ("cellar", 1, r"--with cellar: no such camera; configured are \['door', 'hall'\]"),
+            ("door", 1, r"--with: the recordings are of the cameras \['door', 'door'\]; give each camera one"),
+            ("hall", 2, "--with: 2 files are given for camera door; give one"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, dress: Path, camera: str, files: int, reason: str) -> None:
+        with pytest.raises(ConfigError, match=f"^{reason}$"):
+            run(self.SHOP, files=(dress,) * files, beside=((camera, dress),))
+
+    def test_a_recording_that_is_missing_costs_no_time(self, dress: Path, tmp_path: Path) -> None:
+        with pytest.raises(SourceError, match=r"nosuch\.mp4"):
+            run(self.SHOP, files=(dress,), beside=(("hall", tmp_path / "nosuch.mp4"),), out=tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
 def test_several_files_run_one_after_the_other_on_one_clock(dress: Path, tmp_path: Path) -> None:
     summary = run(files=(dress, dress), out=tmp_path / "events.jsonl")
     lines = events(tmp_path / "events.jsonl")

@@ -1,7 +1,8 @@
 """Recorded video: every frame on a virtual clock (replay), or at its own pace in place of a camera."""
 
+import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vestibule.sections import CameraConfig, CaptureConfig
@@ -59,6 +60,15 @@ class ReplaySource:
     def close(self) -> None:
         """Let go of the file; may be called from another thread and more than once."""
         self._file.close()
+
+
+def in_step(sources: Sequence[ReplaySource]) -> Iterator[Frame]:
+    """Yield the frames of recordings of several cameras in the order of their times; of equal times, in the given one.
+
+    Raises:
+        SourceError: one of them is damaged; what follows of the others is not yielded.
+    """
+    return heapq.merge(*(source.frames() for source in sources), key=lambda frame: frame.captured_at_s)
 
 
 class PacedSource:

@@ -1,0 +1,143 @@
+"""Links between two cameras against the truth of rendered pairs of clips.
+
+    python benchmarks/stays.py [--pair ENTRANCE.mp4 FLOOR.mp4]... [--walk MIN MAX]
+
+Each CLIP.mp4 has its CLIP.truth.json beside it; somebody of one name in both is one person. Without pairs: those of
+`tests/footage`, of which `first` is the one that the thresholds were chosen on. Prints a Markdown table.
+
+How it counts: a visit belongs to the person whom its tracks match in most frames, as in accuracy.py. A visit before the
+second camera that is linked is *right* if a visit of its stay before the first is of the same person, else *wrong*. One
+that is not linked although its person has a visit before the first camera is *missed*. *In doubt* are the visits that
+say so, *rightly* if their person was before the first camera. *Customers* are the people with a visit that is theirs;
+*counted* are the distinct stays of their visits.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accuracy import Watch, watch_of
+
+from vestibule.config import Settings
+from vestibule.pipeline import run_inline
+from vestibule.sources.replay import ReplaySource, in_step
+from vestibule.stages import Models, build_stages, load_models
+from vestibule.types import Frame, Message, Tracks
+
+FOOTAGE = Path(__file__).parents[1] / "tests" / "footage"
+CAMERAS = ("entrance", "floor")
+COLUMNS = (
+    "pair",
+    "walk, s",
+    "before both",
+    "right",
+    "wrong",
+    "missed",
+    "in doubt",
+    "rightly",
+    "customers",
+    "counted",
+    "alerts",
+    "alerts unlinked",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The last word on a visit."""
+
+    visit_id: str
+    camera: str
+    person: str | None
+    stay_id: str
+    in_doubt: bool
+
+
+def settings_for(walk_s: tuple[float, float] | None, *, enabled: bool = True) -> Settings:
+    """Two cameras without a line, and the walk between them if it is known."""
+    walks = []
+    if walk_s is not None:
+        walks = [{"from_camera": "entrance", "to_camera": "floor", "min_s": walk_s[0], "max_s": walk_s[1]}]
+    cameras = [{"id": name, "source": "replay", "role": name} for name in CAMERAS]
+    return Settings.model_validate({"cameras": cameras, "stays": {"enabled": enabled, "walks": walks}})
+
+
+def replay_pair(clips: Sequence[Path], settings: Settings, models: Models) -> tuple[list[Ended], int]:
+    """Replay both clips in step; returns the visits as they ended, and the number of alerts."""
+    watches = {name: watch_of(clip) for name, clip in zip(CAMERAS, clips, strict=True)}
+    stages = build_stages(settings, settings.cameras, models)
+    messages: list[dict[str, Any]] = []
+
+    def observe(frame: Frame, tracks: Tracks, _: Sequence[Message]) -> None:
+        watch = watches[frame.camera_id]
+        watch.see(frame.seq, tracks)
+        for track in tracks.ids.tolist():
+            if visit := stages.desk.visit_of(frame.camera_id, track):
+                watch.visit_of[track] = visit.visit_id
+
+    sources = [ReplaySource(clip, camera, 0.0) for clip, camera in zip(clips, settings.cameras, strict=True)]
+    run_inline(in_step(sources), stages, lambda message: messages.append(json.loads(message.payload)), observe)
+    owners = {visit: name for watch in watches.values() for visit, name in _owners(watch).items()}
+    alone = {"in_doubt": False}
+    ended = [
+        Ended(
+            visit_id=visit["visit_id"],
+            camera=visit["camera"],
+            person=owners.get(visit["visit_id"]),
+            stay_id=visit.get("stay", alone).get("stay_id", visit["visit_id"]),
+            in_doubt=visit.get("stay", alone)["in_doubt"],
+        )
+        for visit in messages
+        if visit.get("type") == "end"
+    ]
+    return ended, sum("rule" in message for message in messages)
+
+
+def _owners(watch: Watch) -> dict[str, str]:
+    return {visit: watch.people[index]["name"] for visit, index in watch.owner_of_visits().items()}
+
+
+def compare(ended: Sequence[Ended]) -> dict[str, int]:
+    """Count the links."""
+    first = [visit for visit in ended if visit.camera == "entrance" and visit.person is not None]
+    second = [visit for visit in ended if visit.camera == "floor" and visit.person is not None]
+    before = {visit.person for visit in first}
+    counts = dict.fromkeys(("before both", "right", "wrong", "missed", "in doubt", "rightly"), 0)
+    counts["before both"] = len(before & {visit.person for visit in second})
+    for visit in second:
+        linked = [each for each in first if each.stay_id == visit.stay_id]
+        if linked:
+            counts["right" if visit.person in {each.person for each in linked} else "wrong"] += 1
+        elif visit.person in before:
+            counts["missed"] += 1
+        counts["in doubt"] += visit.in_doubt
+        counts["rightly"] += visit.in_doubt and visit.person in before
+    counts["customers"] = len({visit.person for visit in (*first, *second)})
+    counts["counted"] = len({visit.stay_id for visit in (*first, *second)})
+    return counts
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pair", nargs=2, type=Path, action="append", metavar="CLIP")
+    parser.add_argument("--walk", nargs=2, type=float, metavar="SECONDS", default=(2.0, 30.0))
+    args = parser.parse_args()
+    pairs = args.pair or [[FOOTAGE / f"{name}-{camera}.mp4" for camera in CAMERAS] for name in ("first", "second")]
+    models = load_models(Settings())
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
+    for clips in pairs:
+        unlinked = replay_pair(clips, settings_for(None, enabled=False), models)[1]
+        for walk_s in (tuple(args.walk), None):
+            ended, alerts = replay_pair(clips, settings_for(walk_s), models)
+            row = {"pair": clips[0].stem.removesuffix("-entrance")}
+            row |= {"walk, s": "up to 120" if walk_s is None else f"{walk_s[0]:g} to {walk_s[1]:g}"}
+            shown = {**row, **compare(ended), "alerts": alerts, "alerts unlinked": unlinked}
+            print("| " + " | ".join(str(shown[name]) for name in COLUMNS) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
