@@ -13,6 +13,7 @@ from vestibule.detectors import build_detector
 from vestibule.errors import ConfigError, SinkError, VestibuleError
 from vestibule.ledger_reading import summary
 from vestibule.ledger_section import LedgerConfig
+from vestibule.privacy_sections import SnapshotsConfig
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
@@ -39,6 +40,8 @@ def check(path: Path, out: TextIO) -> int:
         ("broker", lambda: check_broker(settings.mqtt, site=settings.site.id)),
         ("ledger", lambda: _ledger(settings.ledger)),
     ]
+    if settings.snapshots.mode != "off":
+        trials.append(("snapshots", lambda: _snapshots(settings.snapshots)))
     if not settings.cameras:
         trials.append(("cameras", _no_camera))
     failed = 0
@@ -98,6 +101,11 @@ def _ledger(config: LedgerConfig) -> str:
         )
     known = summary(path) if path.exists() else "a new one"
     return f"ledger {path}: {known}, kept for {config.retention_days} days"
+
+
+def _snapshots(snapshots: SnapshotsConfig) -> str:
+    where = snapshots.path() or "the service's state directory"  # which there is only inside of the service
+    return f"{snapshots.mode}, in {where} for {snapshots.keep_s / 3600:g} h"
 
 
 def _no_camera() -> str:

@@ -13,6 +13,7 @@ from vestibule.alert_sections import AlertRule
 from vestibule.errors import ConfigError
 from vestibule.ledger_section import LedgerConfig
 from vestibule.motion_section import MotionConfig
+from vestibule.privacy_sections import InstallerConfig, SnapshotsConfig
 from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
     BatchingConfig,
@@ -66,6 +67,8 @@ class Settings(BaseSettings):
     ledger: LedgerConfig = LedgerConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+    snapshots: SnapshotsConfig = SnapshotsConfig()
+    installer: InstallerConfig = InstallerConfig()
     config_version: int = Field(default=VERSION, ge=0, le=VERSION)
 
     @classmethod
@@ -87,7 +90,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: one cannot be read.
         """
-        passwords = (self.mqtt.password(), *(camera.password() for camera in self.cameras))
+        passwords = (self.mqtt.password(), self.installer.password(), *(camera.password() for camera in self.cameras))
         return tuple(secret for secret in passwords if secret is not None)
 
     @model_validator(mode="after")

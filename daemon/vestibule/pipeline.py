@@ -23,7 +23,7 @@ from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
 from vestibule.stages import Change, Stages
-from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks, Visit
 
 log = structlog.get_logger()
 
@@ -56,6 +56,27 @@ class Meter(Protocol):
 
     def published(self, message: Message, since_capture_s: float | None) -> None:
         """Every sink has a message; so long after the picture that led to it, if one did."""
+        ...
+
+
+class Onlooker(Protocol):
+    """Shown the live pictures and what becomes of the people on them, from the workers' threads: to be quick."""
+
+    def saw(self, tracks: Tracks, crops: Sequence[Crop]) -> None:
+        """A frame was looked at; nobody else keeps its picture."""
+        ...
+
+    def changed(self, anew: frozenset[str]) -> None:
+        """These cameras begin anew: what they showed before is not to be shown any more. From the thread that looks."""
+        ...
+
+    def decided(
+        self, tracks: Tracks | None, messages: Sequence[Message], visit_of: Callable[[str, int], Visit | None]
+    ) -> None:
+        """A frame's tracks, or readings (None), were dealt with, and every sink has the messages.
+
+        `visit_of` tells a camera's track's visit, during this call only.
+        """
         ...
 
 
@@ -168,6 +189,7 @@ class LivePipeline:
         health: told of cameras, frames and workers.
         clock: Unix seconds, UTC.
         meter: told how long things take.
+        onlookers: shown pictures and decisions.
     """
 
     def __init__(
@@ -181,8 +203,9 @@ class LivePipeline:
         health: Health,
         clock: Callable[[], float],
         meter: Meter | None = None,
+        onlookers: Sequence[Onlooker] = (),
     ) -> None:
-        self._meter = meter or _NoMeter()
+        self._meter, self._onlookers = meter or _NoMeter(), onlookers
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
@@ -191,6 +214,7 @@ class LivePipeline:
         self._for_vision: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._captures: Captures | None = None
         self._captures_over, self._hurry, self._abort = threading.Event(), threading.Event(), threading.Event()
+        self._begun_s: dict[str, float] = {}
         self._failed_in_a_row = 0
         self._failures: list[Exception] = []
         self.stop = threading.Event()
@@ -264,22 +288,33 @@ class LivePipeline:
         while not self._abort.is_set():
             self._health.beat("look")
             with suppress(queue.Empty):
-                self._stages.vision.change(self._for_vision.get_nowait())
+                self._take_over(self._for_vision.get_nowait())
             frame = self._slots.get(_TICK_S)
             if frame is None:
                 if self._captures_over.is_set():
                     break
                 continue
+            if frame.captured_at_s < self._begun_s.get(frame.camera_id, 0.0):
+                continue  # of before a change, which may have put a mask over what it shows
             if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
                 self._health.frame(frame.camera_id, "too_old")
                 continue
             with self._timed("look"):
                 tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
             self._health.frame(frame.camera_id, "analysed")
+            for onlooker in self._onlookers:
+                onlooker.saw(tracks, crops)
             self._put(self._for_desk, replace(tracks, frame=_without_picture(frame)))
             if crops:
                 self._put(self._crops, crops)
         self._put(self._crops, None)
+
+    def _take_over(self, change: Change) -> None:
+        self._stages.vision.change(change)
+        for camera_id in change.anew:
+            self._begun_s[camera_id] = change.at_s
+        for onlooker in self._onlookers:
+            onlooker.changed(change.anew)
 
     def _classify(self) -> None:
         """Batch and classify; then tell the desk that there is no more."""
@@ -336,6 +371,8 @@ class LivePipeline:
                         messages = desk.read(item, now_s)
             if messages:
                 self._publish(messages, _captured_at_s(item))
+            for onlooker in self._onlookers:
+                onlooker.decided(item if isinstance(item, Tracks) else None, messages, desk.visit_of)
 
     def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:
         self._health.count("messages", len(messages))

@@ -1,15 +1,21 @@
-"""Sections of the configuration that say what of the picture nobody may see."""
+"""Sections of the configuration that say who may see what of the pictures."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from itertools import combinations
-from typing import Self
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, IPvAnyAddress, SecretStr, model_validator
 
-from vestibule.section_types import Point, Section
+from vestibule.credentials import read_secret
+from vestibule.errors import ConfigError
+from vestibule.section_types import Point, Section, in_state_directory
 
 _MIN_AREA = 1e-6
 """Of the picture: a polygon of less covers nothing, and was meant to cover something."""
+
+_MIN_PASSWORD = 12
 
 
 class MaskConfig(Section):
@@ -29,6 +35,67 @@ class MaskConfig(Section):
         if _area(self.polygon) < _MIN_AREA:
             raise ValueError("the mask covers nothing; name corners that do not lie on one line")
         return self
+
+
+class SnapshotsConfig(Section):
+    """Pictures of those whom an alert is about, on this machine's disk.
+
+    Attributes:
+        mode: `off` keeps none, and deletes those left at the start; `blurred` makes heads unrecognisable.
+        folder: if absent `snapshots` in systemd's state directory.
+        keep_s: after that each is deleted.
+        max_mb: the oldest go when all together are larger, in megabytes (10^6 bytes).
+    """
+
+    mode: Literal["off", "blurred", "full"] = "off"
+    folder: Path | None = None
+    keep_s: float = Field(default=86_400.0, gt=0, le=30 * 86_400)
+    max_mb: int = Field(default=200, ge=1, le=100_000)
+
+    def path(self) -> Path | None:
+        """Where they lie; None if nowhere."""
+        return self.folder or in_state_directory("snapshots")
+
+
+class InstallerConfig(Section):
+    """The page on which the cameras are seen and their lines, zones and masks drawn.
+
+    Attributes:
+        host: of the loopback: what it shows is for who sits at this machine, or comes to it through SSH.
+        port: 0 takes any that is free; the log says which.
+        password_file: file with its password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
+    """
+
+    enabled: bool = False
+    host: IPvAnyAddress = IPv4Address("127.0.0.1")
+    port: int = Field(default=9465, ge=0, le=65_535)
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if not self.host.is_loopback:
+            raise ValueError(
+                f"host {self.host} is not of the loopback, and pictures of customers must not leave the machine; use "
+                f"127.0.0.1, and from elsewhere `ssh -L {self.port}:127.0.0.1:{self.port} BOX`"
+            )
+        if self.enabled and self.password_file is None:
+            raise ValueError("the page is enabled and has no password; set password_file")
+        return self
+
+    def password(self) -> SecretStr | None:
+        """Read the page's password; None while the page is off.
+
+        Raises:
+            ConfigError: the file cannot be read, or the password is too short.
+        """
+        if not self.enabled or self.password_file is None:
+            return None
+        secret = read_secret(self.password_file)
+        if len(secret.get_secret_value()) < _MIN_PASSWORD:
+            raise ConfigError(
+                f"installer: the password in {self.password_file} is too short; it needs {_MIN_PASSWORD} characters"
+            )
+        return secret
 
 
 def _area(polygon: Sequence[Point]) -> float:

@@ -22,6 +22,7 @@ from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
 from vestibule.rules import Rules
 from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
+from vestibule.snapshots import Album, open_album
 from vestibule.sources import open_source
 from vestibule.stages import Models, build_stages, load_models
 
@@ -199,6 +200,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
     settings = plan.settings
     stages = build_stages(settings, settings.cameras, plan.models, seq=seq)
     _warn_of_silent_rules(plan)
+    album = _open_album(settings, clock)
     pipeline = LivePipeline(
         stages=stages,
         cameras=settings.cameras,
@@ -208,11 +210,25 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         health=watch.health,
         clock=clock,
         meter=watch.monitoring.metrics,
+        onlookers=[] if album is None else [album],
     )
     watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
-    pipeline.run(lambda: watch.tick(pipeline))
+    try:
+        pipeline.run(lambda: watch.tick(pipeline))
+    finally:
+        if album is not None:
+            album.close()
     return stages.desk.seq
+
+
+def _open_album(settings: Settings, clock: SteadyClock) -> Album | None:
+    """Open it; a disk that cannot be used is no reason to leave the staff without alerts."""
+    try:
+        return open_album(settings.snapshots, clock)
+    except ConfigError as error:
+        log.error("snapshots not kept", problem=str(error))  # noqa: TRY400 - one line says it
+        return None
 
 
 @dataclass(kw_only=True)

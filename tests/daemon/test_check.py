@@ -85,3 +85,12 @@ def test_the_ledger_has_a_line(tmp_path: Path) -> None:
     assert line == f"ok     ledger {path}: 1 visits since 2023-11-15, kept for 30 days"
     line = checked(tmp_path / "vestibule.toml", f"[ledger]\npath = '{tmp_path}/nowhere/x'\n")[1][4]
     assert line.startswith(f"FAILED ledger {tmp_path}/nowhere/x: cannot be written")
+
+
+def test_snapshots_are_told_and_their_folder_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    _, lines = checked(tmp_path / "a.toml", f"[snapshots]\nmode = 'blurred'\nfolder = '{tmp_path}/pictures'\n")
+    assert f"ok     snapshots: blurred, in {tmp_path}/pictures for 24 h" in lines
+    assert not (tmp_path / "pictures").exists()
+    _, lines = checked(tmp_path / "a.toml", "[snapshots]\nmode = 'full'\n")
+    assert "ok     snapshots: full, in the service's state directory for 24 h" in lines
