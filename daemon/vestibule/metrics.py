@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 from vestibule.config import Settings
 from vestibule.endpoint import Page
 from vestibule.health import CameraHealth, CameraState, Health
+from vestibule.observers import Stage
 from vestibule.outbox import OutboxStatus
 from vestibule.outbox_file import Outcome
-from vestibule.pipeline import Stage
 from vestibule.sinks import MqttSink
 from vestibule.sources import Fate
 from vestibule.types import Message

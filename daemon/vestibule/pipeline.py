@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import structlog
@@ -20,10 +20,11 @@ from vestibule.capture import Captures, OpenSource
 from vestibule.config import Settings
 from vestibule.errors import SourceError
 from vestibule.health import Health
+from vestibule.observers import Meter, NoMeter, Onlooker, Stage
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
 from vestibule.stages import Change, Stages
-from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks, Visit
+from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
 log = structlog.get_logger()
 
@@ -38,56 +39,6 @@ _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
 Item = TypeVar("Item")
-Stage = Literal["look", "classify", "decide", "publish"]
-"""What is timed. look: one frame; classify: one batch; decide: one frame's tracks or one batch's readings;
-publish: the messages of one decision, until every sink has them."""
-
-
-class Meter(Protocol):
-    """Told how long the live stages take; called from their threads, often, and so to be quick."""
-
-    def took(self, stage: Stage, seconds: float) -> None:
-        """A stage did its work once."""
-        ...
-
-    def batch(self, crops: int) -> None:
-        """A batch of so many crops goes to the classifier."""
-        ...
-
-    def published(self, message: Message, since_capture_s: float | None) -> None:
-        """Every sink has a message; so long after the picture that led to it, if one did."""
-        ...
-
-
-class Onlooker(Protocol):
-    """Shown the live pictures and what becomes of the people on them, from the workers' threads: to be quick."""
-
-    def saw(self, tracks: Tracks, crops: Sequence[Crop]) -> None:
-        """A frame was looked at; nobody else keeps its picture."""
-        ...
-
-    def changed(self, anew: frozenset[str]) -> None:
-        """These cameras begin anew: what they showed before is not to be shown any more. From the thread that looks."""
-        ...
-
-    def decided(
-        self, tracks: Tracks | None, messages: Sequence[Message], visit_of: Callable[[str, int], Visit | None]
-    ) -> None:
-        """A frame's tracks, or readings (None), were dealt with, and every sink has the messages.
-
-        `visit_of` tells a camera's track's visit, during this call only.
-        """
-        ...
-
-
-class _NoMeter:
-    """Measures nothing."""
-
-    def took(self, stage: Stage, seconds: float) -> None: ...
-
-    def batch(self, crops: int) -> None: ...
-
-    def published(self, message: Message, since_capture_s: float | None) -> None: ...
 
 
 def run_inline(
@@ -205,7 +156,7 @@ class LivePipeline:
         meter: Meter | None = None,
         onlookers: Sequence[Onlooker] = (),
     ) -> None:
-        self._meter, self._onlookers = meter or _NoMeter(), onlookers
+        self._meter, self._onlookers = meter or NoMeter(), onlookers
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
@@ -295,7 +246,8 @@ class LivePipeline:
                     break
                 continue
             if frame.captured_at_s < self._begun_s.get(frame.camera_id, 0.0):
-                continue  # of before a change, which may have put a mask over what it shows
+                self._health.frame(frame.camera_id, "too_old")  # a change may have put a mask over what it shows
+                continue
             if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
                 self._health.frame(frame.camera_id, "too_old")
                 continue

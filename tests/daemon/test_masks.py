@@ -16,7 +16,8 @@ from toyshop import FPS, HEIGHT, WIDTH, Image, ToyClassifier, ToyDetector, cross
 from vestibule import check
 from vestibule.config import Settings
 from vestibule.health import Health
-from vestibule.pipeline import LivePipeline, Onlooker
+from vestibule.observers import Onlooker
+from vestibule.pipeline import LivePipeline
 from vestibule.privacy_sections import MaskConfig, SnapshotsConfig
 from vestibule.replay import ReplayOptions, replay
 from vestibule.sections import CameraConfig, CaptureConfig

@@ -2,7 +2,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from vestibule.pipeline import LivePipeline, run_inline
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count
 from vestibule.stages import Models, Stages, build_stages
-from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Detections, Frame, Message, Reading, Tracks, Visit
 
 DOOR = CameraConfig(id="door", source="0")
 FLOOR = CameraConfig(id="floor", source="1")
@@ -379,3 +379,70 @@ def test_frames_between_stages_carry_no_pixels() -> None:
     assert kept
     assert {image.shape for image in kept} == {(240, 400, 3)}
     assert all(image.strides == (0, 0, 0) for image in kept)
+
+
+class Watcher:
+    """An onlooker that notes what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[str | float] = []
+
+    def saw(self, tracks: Tracks, crops: Sequence[Crop]) -> None:
+        assert not tracks.frame.image.flags.writeable
+        assert all(crop.track_id in tracks.ids for crop in crops)
+        self.told.append(tracks.frame.captured_at_s)
+
+    def changed(self, anew: frozenset[str]) -> None:
+        self.told += sorted(anew)
+
+    def decided(
+        self, tracks: Tracks | None, messages: Sequence[Message], visit_of: Callable[[str, int], Visit | None]
+    ) -> None:
+        if tracks is not None:
+            assert not tracks.frame.image.any()  # the picture is vision's alone
+            assert all(visit is None or visit.camera_id for visit in (visit_of("door", one) for one in tracks.ids))
+        self.told += [f"{message.topic.rpartition('/')[2]}" for message in messages]
+
+
+def test_an_onlooker_is_shown_every_frame_and_what_comes_of_it() -> None:
+    watcher, capture = Watcher(), CAPTURE.model_copy(update={"max_frame_age_s": 1e12})
+    pipeline, sink, _ = live({"door": lambda: paced(crossing("Dress", 0.5), "door", 6)}, capture=capture)
+    pipeline._onlookers = (watcher,)
+    assert run_to_the_end(pipeline) == []
+    assert len([one for one in watcher.told if isinstance(one, float)]) == pipeline._health.counts["frames_analysed"]
+    assert {"alerts", "visits"} < set(watcher.told)
+    assert len(sink.payloads("alerts")) == 1
+
+
+def test_what_was_filmed_before_a_change_is_not_looked_at_after_it() -> None:
+    """The change may have put a mask over it."""
+    opened, watcher = Counter[str](), Watcher()
+    late = next(frames(1))
+
+    def play() -> Iterator[Frame]:
+        opened["door"] += 1
+        if opened["door"] > 1:
+            time.sleep(0.5)  # the change has reached the thread that looks
+            yield replace(late, captured_at_s=changed_s - 1.0)
+            time.sleep(0.5)
+        for number in range(200):
+            yield replace(late, seq=number, captured_at_s=time.time())
+            time.sleep(0.02)
+
+    pipeline, _, _ = live({"door": play})
+    pipeline._onlookers = (watcher,)
+    changed_s = 0.0
+
+    def change() -> None:
+        nonlocal changed_s
+        if watcher.told and not changed_s:
+            changed_s = time.time()
+            pipeline.change(Settings(cameras=(DOOR,)), anew=frozenset({"door"}), reopened=frozenset())
+        if watcher.told and isinstance(watcher.told[-1], float) and "door" in watcher.told:
+            pipeline.stop.set()
+
+    pipeline.run(change)
+    after = watcher.told[watcher.told.index("door") + 1 :]
+    assert after
+    assert all(isinstance(at_s, float) and at_s >= changed_s for at_s in after)
+    assert pipeline._health.counts["frames_too_old"] == 1

@@ -12,7 +12,7 @@ from vestibule.config import Settings
 from vestibule.health import Health
 from vestibule.metrics import Metrics
 from vestibule.outbox_file import Outcome
-from vestibule.pipeline import Stage
+from vestibule.observers import Stage
 from vestibule.sections import CameraConfig, MqttConfig
 from vestibule.sinks import MqttSink
 
