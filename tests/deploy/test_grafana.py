@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from vestibule.config import Settings
 from vestibule.health import Health
 from vestibule.metrics import Metrics
-from vestibule.outbox_file import Outcome
 from vestibule.observers import Stage
+from vestibule.outbox_file import Outcome
 from vestibule.sections import CameraConfig, MqttConfig
 from vestibule.sinks import MqttSink
 
