@@ -9,6 +9,8 @@ from vestibule import config, log
 from vestibule.errors import VestibuleError
 from vestibule.sections import LogConfig
 
+_MOST_JOBS = 256
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; errors of the user's making are one line on standard error and exit code 1."""
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--ledger", type=Path, metavar="FILE", help="add the visits to a ledger, for `report`")
     replay.add_argument("--publish", action="store_true", help="publish to the configured broker")
     replay.add_argument("--realtime", action="store_true", help="at the recording's own pace")
+    replay.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="so many files side by side (1)")
+    replay.add_argument("--ray", action="store_true", help="side by side on a Ray cluster (RAY_ADDRESS)")
     replay.add_argument("--annotate", type=Path, metavar="FILE", help="write a video with what was seen drawn on it")
 
     demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
@@ -66,6 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
     demo.set_defaults(run=_demo)
     return parser
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of files from 1 to {_MOST_JOBS}")
+    return int(text)
 
 
 def _moment(text: str) -> float:
@@ -116,6 +126,8 @@ def _replay(args: argparse.Namespace) -> int:
         publish=args.publish,
         realtime=args.realtime,
         annotate=args.annotate,
+        jobs=args.jobs,
+        ray=args.ray,
     )
     summary = replay(_load(args.config), options)
     print(

@@ -1,10 +1,13 @@
 """What the published payloads are made of: their base, kinds of fields, and how they become bytes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from vestibule.types import Message
 
 SCHEMA_VERSION: Final = 1
 
@@ -40,5 +43,14 @@ def iso(at_s: float) -> str:
 
 def encode(payload: Payload) -> bytes:
     """Compact UTF-8 JSON, keys in the order of the fields, without those that are None: same payload, same bytes."""
-    values = payload.model_dump(mode="json", exclude_none=True)
+    return _to_json(payload.model_dump(mode="json", exclude_none=True))
+
+
+def renumbered(message: Message, offset: int) -> Message:
+    """Return an event with `offset` added to its `seq`, on which no `event_id` depends."""
+    values = json.loads(message.payload)
+    return replace(message, payload=_to_json({**values, "seq": values["seq"] + offset}))
+
+
+def _to_json(values: dict[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()

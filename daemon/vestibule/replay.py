@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vestibule import archive
 from vestibule.annotate import Annotator
 from vestibule.config import Settings
 from vestibule.errors import ConfigError, SinkError, SourceError
@@ -68,6 +69,8 @@ class ReplayOptions:
         files: recordings of one camera that follow each other.
         camera_id: that camera.
         beside: camera and recording of others that begin when the only file does.
+        jobs: files looked at side by side, a process each.
+        ray: on a Ray cluster instead.
     """
 
     files: tuple[Path, ...]
@@ -79,6 +82,13 @@ class ReplayOptions:
     publish: bool = False
     realtime: bool = False
     annotate: Path | None = None
+    jobs: int = 1
+    ray: bool = False
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several files are looked at at once."""
+        return self.jobs > 1 or self.ray
 
 
 def choose_camera(settings: Settings, camera_id: str | None) -> CameraConfig:
@@ -136,11 +146,14 @@ def replay(
     camera = choose_camera(settings, options.camera_id)
     others = _others(settings, options, camera)
     _spare_recordings(options)
+    _possible_together(options)
     for each, file in (*((camera, file) for file in options.files), *others):
         ReplaySource(file, each, options.start_s).close()
     summary, faults = Summary(), []
     with ExitStack() as stack:
         targets = [*sinks, *_open_sinks(settings, options, stack)]
+        if options.side_by_side:
+            return _side_by_side(settings, options, camera, targets, stack)
         loaded = models or load_models(settings)
         progress = stack.enter_context(_progress(console))
         annotator = None
@@ -165,6 +178,26 @@ def replay(
                 faults.append(error)
     if faults:
         raise SourceError("; ".join(str(fault) for fault in faults))
+    return summary
+
+
+def _side_by_side(
+    settings: Settings, options: ReplayOptions, camera: CameraConfig, sinks: Sequence[Sink], stack: ExitStack
+) -> Summary:
+    """Look at several files at once; what is published is what one after the other would be."""
+    each = archive.on_ray(stack) if options.ray else archive.on_cores(options.jobs)
+    summary, faults, began_s = Summary(), [], time.monotonic()
+    for played in archive.play_all(settings, camera, options.files, options.start_s, each):
+        for message in played.messages:
+            for sink in sinks:
+                sink.publish(message)
+            summary.count(message)
+        summary.frames += played.frames
+        summary.media_s += played.media_s
+        faults += [] if played.fault is None else [played.fault]
+    summary.wall_s = time.monotonic() - began_s
+    if faults:
+        raise SourceError("; ".join(faults))
     return summary
 
 
@@ -236,6 +269,16 @@ def _spare_recordings(options: ReplayOptions) -> None:
     for name, path in (("--out", options.out), ("--ledger", options.ledger), ("--annotate", options.annotate)):
         if path is not None and path.resolve() in recordings:
             raise SinkError(f"{name} {path}: is the recording itself and would be overwritten; name another file")
+
+
+def _possible_together(options: ReplayOptions) -> None:
+    for name, given in (("--annotate", options.annotate is not None), ("--realtime", options.realtime)):
+        if given and options.side_by_side:
+            raise ConfigError(f"{name} shows one file after the other; leave out {name}, or --jobs and --ray")
+    if options.beside and options.side_by_side:
+        raise ConfigError("--with: cameras that are looked at together are one job; leave out --jobs and --ray")
+    if options.jobs > 1 and options.ray:
+        raise ConfigError("--jobs and --ray: the cluster knows its own size; leave out one of them")
 
 
 def _open_sinks(settings: Settings, options: ReplayOptions, stack: ExitStack) -> list[Sink]:
