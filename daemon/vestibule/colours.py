@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 PARTS = 3
 _BINS = 6
-_RANGES = (0, 256, 96, 160, 96, 160)
+_RANGES = [0, 256, 96, 160, 96, 160]
 """Of L, a and b in OpenCV's uint8 Lab; clothes are seldom more vivid, and what is so is left out."""
 _LEAST_SHARE = 0.25
 """Of the pixels: if fewer than this are counted, nothing is known."""
@@ -40,8 +40,9 @@ def signature(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -
     down, across = max(1, (bottom - top) // (2 * rows)), max(1, (right - left) // (2 * columns))
     small = cv2.resize(image[top:bottom:down, left:right:across], (columns, rows), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB)
-    parts = [cv2.calcHist([part], [0, 1, 2], None, [_BINS] * 3, list(_RANGES)).ravel() for part in np.split(lab, PARTS)]
-    counts = np.concatenate(parts)
+    each = rows // PARTS
+    parts = (lab[part * each : (part + 1) * each] for part in range(PARTS))
+    counts = np.concatenate([cv2.calcHist([part], [0, 1, 2], None, [_BINS] * 3, _RANGES).ravel() for part in parts])
     if counts.sum() < _LEAST_SHARE * rows * columns:
         return np.zeros(SIZE, np.float32)
     result: Floats = np.sqrt(counts / counts.sum(), dtype=np.float32)

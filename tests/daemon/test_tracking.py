@@ -360,7 +360,7 @@ def test_frames_of_the_same_time_are_no_trouble() -> None:
     tracker = new()
     seen = [tracker.update(detections([person(100 + n)], 5.0)) for n in range(10)]
     assert [s.ids.tolist() for s in seen] == [[1]] * 10
-    assert all(np.isfinite(t.mean).all() and np.isfinite(t.covariance).all() for t in tracker._tracks)
+    assert all(np.isfinite(t.place).all() and np.isfinite(t.place_variance).all() for t in tracker._tracks)
 
 
 def test_a_clock_that_is_set_back_ends_the_lost_and_keeps_the_present() -> None:
@@ -376,9 +376,10 @@ def test_numbers_stay_finite_over_a_long_stay() -> None:
     for n in range(3000):
         tracker.update(detections([person(100 + np.sin(n)), (0, 0, 1, 1)], n / FPS))
     for track in tracker._tracks:
-        assert np.isfinite(track.mean).all()
-        assert np.isfinite(track.covariance).all()
-        assert (np.linalg.eigvalsh((track.covariance + track.covariance.T) / 2) > 0).all()
+        assert np.isfinite(track.place).all()
+        assert np.isfinite(track.speed).all()
+        assert (track.place_variance * track.speed_variance > track.covariance**2).all()
+        assert (track.place_variance > 0).all()
     assert [t.track_id for t in tracker._tracks] == [1, 2]
 
 
