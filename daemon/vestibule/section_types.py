@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,8 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")]
 """One or more levels of a topic, without wildcards."""
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Threads = Annotated[int, Field(ge=1, le=64)] | Literal["auto"]
+"""Of one network; "auto" by the cores that there are for us, see `cores.threads_of`."""
 
 
 class Section(BaseModel):

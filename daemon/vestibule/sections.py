@@ -20,7 +20,16 @@ from vestibule.errors import ConfigError
 from vestibule.privacy_sections import MaskConfig
 from vestibule.redaction import has_password
 from vestibule.remote_sections import RemoteConfig
-from vestibule.section_types import Fraction, Identifier, Point, Seconds, Section, TopicPrefix, in_state_directory
+from vestibule.section_types import (
+    Fraction,
+    Identifier,
+    Point,
+    Seconds,
+    Section,
+    Threads,
+    TopicPrefix,
+    in_state_directory,
+)
 
 
 class SiteConfig(Section):
@@ -173,7 +182,7 @@ class DetectorConfig(Section):
     model: Path | None = None
     score_threshold: float | None = Field(default=None, gt=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, lt=1)
-    threads: int = Field(default=1, ge=1, le=64)
+    threads: Threads = "auto"
 
 
 class TrackingConfig(Section):
@@ -237,7 +246,7 @@ class ClassifierConfig(Section):
 
     runtime: Literal["auto", "litert", "tensorflow", "kserve"] = "auto"
     model: Path | None = None
-    threads: int = Field(default=1, ge=1, le=64)
+    threads: Threads = "auto"
     remote: RemoteConfig | None = None
 
     @model_validator(mode="after")

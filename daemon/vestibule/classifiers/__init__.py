@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Literal, Protocol, assert_never
 
+from vestibule.cores import threads_of
 from vestibule.errors import ModelError
 from vestibule.sections import ClassifierConfig
 from vestibule.types import CropBatch, Reading
@@ -41,7 +42,7 @@ def build_classifier(config: ClassifierConfig) -> Classifier:
             case "litert":
                 from vestibule.classifiers.litert import LitertClassifier  # noqa: PLC0415 - loads its runtime
 
-                return LitertClassifier(folder, manifest, threads=config.threads)
+                return LitertClassifier(folder, manifest, threads=threads_of(config.threads))
             case "tensorflow":
                 from vestibule.classifiers.tensorflow import TensorflowClassifier  # noqa: PLC0415 - likewise
 
@@ -64,7 +65,7 @@ def _remote(folder: Path, manifest: GarmentManifest, config: ClassifierConfig) -
     from vestibule.classifiers.litert import LitertClassifier  # noqa: PLC0415 - loads its runtime
 
     assert config.remote is not None, "the section demands it"  # noqa: S101
-    return KserveClassifier(config.remote, LitertClassifier(folder, manifest, threads=config.threads))
+    return KserveClassifier(config.remote, LitertClassifier(folder, manifest, threads=threads_of(config.threads)))
 
 
 def choose_runtime(

@@ -2,6 +2,7 @@
 
 from typing import Protocol, assert_never
 
+from vestibule.cores import threads_of
 from vestibule.detectors.letterboxed import LetterboxedDetector, Network, load_detector_manifest, runtime_of
 from vestibule.detectors.litert import LiteRtNetwork
 from vestibule.detectors.opencv_dnn import OpenCvNetwork
@@ -32,11 +33,12 @@ def build_detector(config: DetectorConfig) -> Detector:
     manifest = load_detector_manifest(folder)
     runtime, path = runtime_of(folder, manifest)
     network: Network
+    threads = threads_of(config.threads)
     match runtime:
         case "litert":
-            network = LiteRtNetwork(path, manifest.input, threads=config.threads)
+            network = LiteRtNetwork(path, manifest.input, threads=threads)
         case "opencv":
-            network = OpenCvNetwork(path, threads=config.threads)
+            network = OpenCvNetwork(path, threads=threads)
         case _:
             assert_never(runtime)
     threshold = manifest.score_threshold if config.score_threshold is None else config.score_threshold

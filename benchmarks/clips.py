@@ -1,0 +1,103 @@
+"""The clips that the benchmarks run on, made from the rendered ones that the repository holds."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vestibule import demo
+
+Image = npt.NDArray[np.uint8]
+
+BUSY = demo.HERE / "demo.mp4"
+"""41 s at 12 frames/s, 640x360; an assistant and a mannequin in view all the time, two to seven people with them."""
+STEEP = Path(__file__).parents[1] / "tests" / "footage" / "steep.mp4"
+"""8 s at 10 frames/s, 640x360: three people under a steep camera; nobody in the last frames."""
+SIZES = ((640, 360), (1280, 720), (1920, 1080))
+_GRAIN = 2.0
+"""Standard deviation of the grain that is added to pictures which stand still, grey levels."""
+_EMPTY_S = 26.0
+
+
+def pictures(clip: Path, most: int | None = None) -> Iterator[Image]:
+    """Yield a clip's frames, uint8 (H, W, 3) BGR."""
+    with av.open(str(clip)) as container:
+        for picture in itertools.islice(container.decode(video=0), most):
+            yield np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
+
+
+def write(path: Path, images: Iterable[Image], fps: int) -> Path:
+    """Encode BGR pictures as a camera does: H.264 without B-frames, a key frame every two seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "23", "bf": "0", "preset": "ultrafast"})
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.gop_size = 2 * fps
+        for number, image in enumerate(images):
+            if not number:
+                stream.height, stream.width = image.shape[:2]
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def scaled(folder: Path, size_wh: tuple[int, int], most: int) -> Path:
+    """Return the busy clip at another size."""
+    target = folder / f"busy-{size_wh[1]}.mp4"
+    if not target.exists():
+        write(target, (resized(image, size_wh) for image in pictures(BUSY, most)), 12)
+    return target
+
+
+def resized(image: Image, size_wh: tuple[int, int]) -> Image:
+    """Return a picture at another size."""
+    return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def grainy(image: Image, grain: np.random.Generator) -> Image:
+    """Return a picture with a sensor's grain, the same on all three channels."""
+    height, width = image.shape[:2]
+    noise = grain.standard_normal((height, width, 1), np.float32) * _GRAIN
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def quiet(folder: Path, size_wh: tuple[int, int] = (640, 360)) -> Path:
+    """Return a store clip in which next to nothing happens: nobody for 26 s, three people within 8 s, nobody for 26 s.
+
+    The empty store is the last frame of `steep.mp4`, with grain that differs from frame to frame.
+    """
+    target = folder / f"quiet-{size_wh[1]}.mp4"
+    if target.exists():
+        return target
+    people = [resized(image, size_wh) for image in pictures(STEEP)]
+    grain = np.random.default_rng(7)
+
+    def all_of_it() -> Iterator[Image]:
+        for _ in range(round(10 * _EMPTY_S)):
+            yield grainy(people[-1], grain)
+        yield from people
+        for _ in range(round(10 * _EMPTY_S)):
+            yield grainy(people[-1], grain)
+
+    return write(target, all_of_it(), 10)
+
+
+def camera(folder: Path, kind: str) -> Path:
+    """Return ten seconds of 1080p25 as a camera sends it; `busy` from the demo's scene, `quiet` the empty one.
+
+    The scenes have fewer frames a second: each is shown twice or three times, under grain of its own.
+    """
+    target = folder / f"camera-{kind}.mp4"
+    if target.exists():
+        return target
+    scene = list(pictures(BUSY, 300))[180:300] if kind == "busy" else list(pictures(STEEP))[-1:]
+    grain = np.random.default_rng(8)
+    wide = [resized(image, (1920, 1080)) for image in scene]
+    steps = (wide[min(len(wide) - 1, number * 12 // 25)] for number in range(250))
+    return write(target, (grainy(image, grain) for image in steps), 25)
