@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from vestibule.claims import ClaimDecision, ClaimOutcome
 from vestibule.config import Settings
 from vestibule.endpoint import Page
 from vestibule.health import CameraHealth, CameraState, Health
@@ -25,6 +26,7 @@ from vestibule.types import Message
 
 _STAGE_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _LATENCY_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120)
+_CLAIM_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 _CROPS = (1, 2, 4, 8, 16, 32, 64)
 _QUIET_S = 10.0
 """Without an analysed frame for so long the daemon sees nothing."""
@@ -78,6 +80,15 @@ class Metrics:
             buckets=_LATENCY_S,
             registry=registry,
         )
+        self._claims = Counter("vestibule_claims", "Claims of alerts.", ["outcome"], registry=registry)
+        for outcome in get_args(ClaimOutcome):
+            self._claims.labels(outcome)
+        self._claim_delay = Histogram(
+            "vestibule_alert_to_claim_seconds",
+            "From an alert until somebody on the staff claimed it.",
+            buckets=_CLAIM_S,
+            registry=registry,
+        )
         self.pages: dict[str, Callable[[], Page]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -105,6 +116,8 @@ class Metrics:
 
     def published(self, message: Message, since_capture_s: float | None) -> None:
         """Count an alert or a change of a visit, and note how old the picture was that led to it."""
+        if message.retain:
+            return
         payload = json.loads(message.payload)
         kind = "alert" if "rule" in payload else "visit"
         if kind == "alert":
@@ -113,6 +126,12 @@ class Metrics:
             self._visits.labels(payload["camera"], payload["type"]).inc()
         if since_capture_s is not None:
             self._delay.labels(kind).observe(max(0.0, since_capture_s))
+
+    def claimed(self, decision: ClaimDecision) -> None:
+        """Count a claim, and note how long its alert had waited for the first one."""
+        self._claims.labels(decision.outcome).inc()
+        if decision.waited_s is not None:
+            self._claim_delay.observe(decision.waited_s)
 
     def acknowledged(self, waited_s: float) -> None:
         """Note how long an event was in the outbox until the broker had it."""
@@ -164,6 +183,9 @@ class _AtScrape(Collector):
         )
         yield GaugeMetricFamily(
             "vestibule_broker_connected", "1 while connected to the broker.", value=watched.mqtt.state == "connected"
+        )
+        yield CounterMetricFamily(
+            "vestibule_messages_ignored", "Received messages that say nothing to us.", watched.mqtt.ignored
         )
         yield from _outbox(watched.mqtt.status())
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
+from vestibule.claims import ClaimDecision
 from vestibule.types import Crop, Message, Tracks, Visit
 
 Stage = Literal["look", "classify", "decide", "publish"]
@@ -23,6 +24,10 @@ class Meter(Protocol):
 
     def published(self, message: Message, since_capture_s: float | None) -> None:
         """Every sink has a message; so long after the picture that led to it, if one did."""
+        ...
+
+    def claimed(self, decision: ClaimDecision) -> None:
+        """Somebody claimed an alert, and that became of it."""
         ...
 
 
@@ -57,4 +62,7 @@ class NoMeter:
         """Do nothing."""
 
     def published(self, message: Message, since_capture_s: float | None) -> None:
+        """Do nothing."""
+
+    def claimed(self, decision: ClaimDecision) -> None:
         """Do nothing."""

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
+from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload
 from vestibule.payload_fields import (
     SCHEMA_VERSION,
     EventId,
@@ -133,10 +134,12 @@ class HealthPayload(Payload):
     problems: tuple[Name, ...] = Field(description="One line each for the administrator, with the remedy.")
 
 
-PAYLOADS: dict[str, type[AlertPayload | VisitPayload | HealthPayload]] = {
+PAYLOADS: dict[str, type[Payload]] = {
     "alert": AlertPayload,
     "visit": VisitPayload,
     "health": HealthPayload,
+    "claim": ClaimPayload,
+    "claim-set": ClaimSetPayload,
 }
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 
 from vestibule.capture import Captures, OpenSource
+from vestibule.claims import ClaimInbox
 from vestibule.config import Settings
 from vestibule.errors import SourceError
 from vestibule.health import Health
@@ -38,16 +39,21 @@ _BATCHES_IN_A_ROW = 3
 _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
+_COMPLAIN_EVERY_S = 60.0
 Item = TypeVar("Item")
 
 
 def run_inline(
-    frames: Iterable[Frame], stages: Stages, publish: Callable[[Message], None], observe: Observer | None = None
+    frames: Iterable[Frame],
+    stages: Stages,
+    publish: Callable[[Message], None],
+    observe: Observer | None = None,
+    claims: ClaimInbox | None = None,
 ) -> None:
     """Send every frame through all stages in this thread; the same frames give the same messages.
 
     The next frame is decoded meanwhile, in a thread of its own. The clock is the frames' own. When the frames end, or
-    their source fails, what is under way is finished and published first.
+    their source fails, what is under way is finished and published first. Claims are decided between two frames.
 
     Raises:
         SourceError: the frames ended in an error, after all of them have been dealt with.
@@ -57,6 +63,8 @@ def run_inline(
     try:
         for frame in _read_ahead(frames):
             now_s = frame.captured_at_s
+            if claims is not None:
+                _take_claims(claims, stages, now_s, publish)
             _take_in(frame, stages, publish, observe)
     except SourceError as error:  # nothing but the frames' source raises it
         fault = error
@@ -86,6 +94,12 @@ def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], o
         publish(message)
     if observe is not None:
         observe(frame, tracks, messages)
+
+
+def _take_claims(claims: ClaimInbox, stages: Stages, now_s: float, publish: Callable[[Message], None]) -> None:
+    for request in claims.take():
+        for message in stages.desk.claim(request, now_s).messages:
+            publish(message)
 
 
 def _classify_due(stages: Stages, now_s: float, *, all_of_them: bool = False) -> list[Message]:
@@ -141,6 +155,7 @@ class LivePipeline:
         clock: Unix seconds, UTC.
         meter: told how long things take.
         onlookers: shown pictures and decisions.
+        claims: what staff say that they go to; decided in the thread that decides.
     """
 
     def __init__(
@@ -155,8 +170,10 @@ class LivePipeline:
         clock: Callable[[], float],
         meter: Meter | None = None,
         onlookers: Sequence[Onlooker] = (),
+        claims: ClaimInbox | None = None,
     ) -> None:
         self._meter, self._onlookers = meter or NoMeter(), onlookers
+        self._claims, self._next_complaint_s = claims or ClaimInbox(), 0.0
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = _Slots()
@@ -305,6 +322,7 @@ class LivePipeline:
         desk = self._stages.desk
         while not self._abort.is_set():
             self._health.beat("decide")
+            self._decide_claims()
             try:
                 item = self._for_desk.get(timeout=_TICK_S)
             except queue.Empty:
@@ -325,6 +343,16 @@ class LivePipeline:
                 self._publish(messages, _captured_at_s(item))
             for onlooker in self._onlookers:
                 onlooker.decided(item if isinstance(item, Tracks) else None, messages, desk.visit_of)
+
+    def _decide_claims(self) -> None:
+        for request in self._claims.take():
+            decision = self._stages.desk.claim(request, self._clock())
+            self._meter.claimed(decision)
+            if decision.messages:
+                self._publish(decision.messages)
+            if decision.outcome in ("unknown", "malformed") and time.monotonic() >= self._next_complaint_s:
+                self._next_complaint_s = time.monotonic() + _COMPLAIN_EVERY_S
+                log.warning("claim ignored", alert_id=request.alert_id, why=decision.outcome)
 
     def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:
         self._health.count("messages", len(messages))

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vestibule import archive
 from vestibule.annotate import Annotator
+from vestibule.claims import ClaimInbox
 from vestibule.config import Settings
 from vestibule.errors import ConfigError, SinkError, SourceError
 from vestibule.pipeline import run_inline
@@ -50,7 +51,9 @@ class Summary:
     alerts: list[dict[str, Any]] = field(default_factory=list)
 
     def count(self, message: Message) -> None:
-        """Take in one published message."""
+        """Take in one published message; what is retained is no event."""
+        if message.retain:
+            return
         payload = json.loads(message.payload)
         if "rule" in payload:
             self.alerts.append(payload)
@@ -131,8 +134,11 @@ def replay(
     sinks: Sequence[Sink] = (),
     models: Models | None = None,
     console: Console | None = None,
+    claims: ClaimInbox | None = None,
 ) -> Summary:
     """Run every file through fresh stages, one after the other; publish to `sinks` and those of the options.
+
+    With `claims`, what staff claim meanwhile is decided; without, the same files give the same bytes.
 
     Every file is opened before the first is run, so that a misspelt name costs no time. A file that turns out
     damaged is used as far as it goes, the others follow, and then its error is raised.
@@ -170,6 +176,7 @@ def replay(
             progress=progress,
             annotator=annotator,
             clock_s=options.start_s,
+            claims=claims,
         )
         for file in options.files:
             try:
@@ -215,6 +222,7 @@ class _Run:
     progress: Progress
     annotator: Annotator | None
     clock_s: float
+    claims: ClaimInbox | None
     next_frame: int = 0
     seq: int = 0
 
@@ -231,7 +239,8 @@ class _Run:
         if self.options.realtime:
             frames = _paced(frames, self.clock_s)
         try:
-            run_inline(frames, stages, self._publish, self._observer(stages, lambda: self.progress.advance(task)))
+            observe = self._observer(stages, lambda: self.progress.advance(task))
+            run_inline(frames, stages, self._publish, observe, self.claims)
         finally:
             for each in sources:
                 each.close()
@@ -251,7 +260,7 @@ class _Run:
         def observe(frame: Frame, tracks: Tracks, messages: Sequence[Message]) -> None:
             self.summary.frames += 1
             if self.annotator is not None:
-                payloads = [json.loads(message.payload) for message in messages]
+                payloads = [json.loads(message.payload) for message in messages if not message.retain]
                 alerts.extend(
                     (p["visit_id"], p["summary"]) for p in payloads if "rule" in p and p["camera"] == self.camera.id
                 )
@@ -301,15 +310,26 @@ def _open_sinks(settings: Settings, options: ReplayOptions, stack: ExitStack) ->
     return sinks
 
 
-def replay_publisher(settings: Settings) -> MqttSink:
+def replay_publisher(settings: Settings, claims: ClaimInbox | None = None) -> MqttSink:
     """Connect to the broker beside the store's daemon, which may be connected too; waits instead of dropping.
+
+    Args:
+        settings: the configuration.
+        claims: takes what staff claim; nobody listens to them if absent.
 
     Raises:
         SinkError: the broker cannot be reached or refuses.
     """
     # An id of its own: two clients of one id throw each other out.
     client_id = f"vestibule-{settings.site.id}-replay-{os.getpid()}"
-    mqtt = MqttSink(settings.mqtt, site=settings.site.id, announce=False, client_id=client_id, lossless=True)
+    mqtt = MqttSink(
+        settings.mqtt,
+        site=settings.site.id,
+        announce=False,
+        client_id=client_id,
+        lossless=True,
+        claims=None if claims is None else claims.put,
+    )
     try:
         mqtt.wait_connected(settings.mqtt.connect_timeout_s + 1.0)
     except SinkError:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from vestibule import config
 from vestibule.changeover import Changeover, Passwords, changeover
+from vestibule.claims import ClaimInbox
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
 from vestibule.endpoint import Endpoint
@@ -44,10 +45,11 @@ class _Plan:
 
 @dataclass(kw_only=True)
 class _Outputs:
-    """Where events go; kept over a reload that does not concern them."""
+    """Where events go, and claims come from; kept over a reload that does not concern them."""
 
     mqtt: MqttSink
     ledger: LedgerSink | None
+    claims: ClaimInbox
     others: list[Sink]
 
     @property
@@ -174,11 +176,12 @@ def _wants(settings: Settings) -> tuple[object, ...]:
 
 
 def _open_outputs(settings: Settings, metrics: Metrics) -> _Outputs:
-    mqtt = _publisher(settings, metrics)
+    claims = ClaimInbox()
+    mqtt = _publisher(settings, metrics, claims)
     others: list[Sink] = []
     if settings.jsonl.path is not None:
         others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
-    return _Outputs(mqtt=mqtt, ledger=_ledger(settings), others=others)
+    return _Outputs(mqtt=mqtt, claims=claims, ledger=_ledger(settings), others=others)
 
 
 def _ledger(settings: Settings) -> LedgerSink | None:
@@ -211,6 +214,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         clock=clock,
         meter=watch.monitoring.metrics,
         onlookers=[] if album is None else [album],
+        claims=watch.outputs.claims,
     )
     watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
@@ -316,9 +320,9 @@ class _Watch:
         self._ready = False  # it is told once the cameras that were opened anew have been tried
 
 
-def _publisher(settings: Settings, metrics: Metrics) -> MqttSink:
+def _publisher(settings: Settings, metrics: Metrics, claims: ClaimInbox) -> MqttSink:
     path = settings.mqtt.outbox_path()
     if path is None:
         log.warning("events that wait for the broker are lost if this process ends; set mqtt.outbox_file")
     outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events, acknowledged=metrics.acknowledged)
-    return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox)
+    return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox, claims=claims.put)

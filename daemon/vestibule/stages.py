@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.batching import Batcher
+from vestibule.claims import ClaimDecision, Claims
 from vestibule.classifiers import Classifier, build_classifier
 from vestibule.config import Settings
 from vestibule.cropping import Cropper
@@ -20,7 +21,7 @@ from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, DetectorConfig
 from vestibule.stays import Stays
 from vestibule.tracking import Tracker
-from vestibule.types import Crop, Detections, Frame, Message, Reading, Stay, Tracks, Visit
+from vestibule.types import ClaimRequest, Crop, Detections, Frame, Message, Reading, Stay, Tracks, Visit
 from vestibule.visits import VisitKeeper
 
 
@@ -98,7 +99,7 @@ class _Eyes:
 
 
 class Desk:
-    """Tracks and readings in, messages out: visits, rules, payloads. `seq` is the number of the last message."""
+    """Tracks, readings and claims in, messages out: visits, rules, payloads. `seq` is the last message's number."""
 
     def __init__(self, settings: Settings, cameras: Sequence[CameraConfig], models: "Models", seq: int) -> None:
         self._manifest = manifest = models.classifier.manifest
@@ -111,6 +112,7 @@ class Desk:
         self._since_s: dict[str, float] = {}
         self.rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
         self._stays = Stays(cameras=cameras, config=settings.stays, same_person_distance=manifest.same_person_distance)
+        self._claims = Claims(site=self._site, prefix=self._prefix)
         self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
         self.seq = seq
 
@@ -167,6 +169,10 @@ class Desk:
                 messages += self._tell(keeper, keeper.read(mine), now_s)
         return messages
 
+    def claim(self, request: ClaimRequest, now_s: float) -> ClaimDecision:
+        """Take in a claim."""
+        return self._claims.decide(request, now_s)
+
     def finish(self, now_s: float) -> list[Message]:
         """End every visit: the recording is over, or the daemon stops."""
         return [message for keeper in self._keepers.values() for message in self._tell(keeper, keeper.finish(), now_s)]
@@ -180,8 +186,10 @@ class Desk:
         return self._stays.place(visits, looks, last_seen)
 
     def _tell(self, keeper: VisitKeeper, visits: Sequence[Visit], now_s: float) -> list[Message]:
-        messages = []
+        messages: list[Message] = []
         for visit, stay in zip(visits, self._place(keeper, visits), strict=True):
+            if visit.phase == "ended":  # first: once the broker has the end, it has forgotten the claim
+                messages += self._claims.ended(visit.visit_id, now_s)
             self.seq += 1
             messages.append(
                 visit_message(
@@ -195,6 +203,7 @@ class Desk:
                 )
             )
             for alert in self.rules.judge(visit, now_s, None if stay is None else stay.stay_id):
+                self._claims.raised(alert)
                 self.seq += 1
                 messages.append(
                     alert_message(alert, site=self._site, prefix=self._prefix, seq=self.seq, model=self._names)

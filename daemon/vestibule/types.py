@@ -273,3 +273,16 @@ class Message:
     at_s: float
     payload: bytes
     retain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """Somebody says that they go to the customer of an alert; nothing of it has been checked.
+
+    Attributes:
+        alert_id: what the topic names.
+        payload: as it arrived, or as much of it as shows that it is too large.
+    """
+
+    alert_id: str
+    payload: bytes

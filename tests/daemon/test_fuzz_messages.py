@@ -10,14 +10,20 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from mqtt_client import make_message
+from jsonschema import Draft202012Validator
+from mqtt_client import make_alert, make_message
 
+from vestibule.claims import Claims
 from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
+from vestibule.payloads import json_schema
 from vestibule.tail import alert_line, read_alert
+from vestibule.types import ClaimRequest
 from vestibule_models.artifact import ArtifactError, load_manifest
 
 ALERT = json.loads(make_message(1).payload)
+ALERT_RAISED = make_alert(1)
+CLAIM: dict[str, Any] = {"schema_version": 1, "by": "Ana", "claim_id": "press-0001"}
 MANIFEST = {
     "schema_version": 1,
     "kind": "person-detector",
@@ -57,6 +63,23 @@ def test_what_tail_prints_is_one_printable_line_or_nothing(payload: bytes) -> No
         alert = read_alert(payload)
         for zone in ("UTC", "Pacific/Kiritimati"):
             assert alert_line(alert, ZoneInfo(zone)).isprintable()
+
+
+@given(payload=changed(CLAIM))
+@example(payload=json.dumps({**CLAIM, "by": "\x1b[2J"}).encode())
+@example(payload=json.dumps({**CLAIM, "by": "\ud800"}).encode())
+@example(payload=b"[" * 1000)
+@example(payload=b" " * 100_000)
+def test_what_is_told_of_a_claim_is_as_its_schema_says_or_nothing(payload: bytes) -> None:
+    claims = Claims(site="store", prefix="vestibule")
+    claims.raised(ALERT_RAISED)
+    decision = claims.decide(ClaimRequest(alert_id=ALERT_RAISED.alert_id, payload=payload), 1_700_000_010.0)
+    assert (decision.outcome == "accepted") == bool(decision.messages)
+    for message in decision.messages:
+        state = json.loads(message.payload)
+        Draft202012Validator(json_schema("claim")).validate(state)
+        assert state["by"].isprintable()
+        assert len(message.payload) < 4096
 
 
 def test_an_alert_of_no_possible_time_is_refused() -> None:

@@ -17,6 +17,7 @@ from toyshop import clip, crossing
 
 from vestibule.alert_sections import AlertRule
 from vestibule.broker import Mosquitto
+from vestibule.claims import ClaimDecision
 from vestibule.config import Settings
 from vestibule.health import STUCK_AFTER_S, CameraState, Health
 from vestibule.metrics import Metrics
@@ -24,6 +25,7 @@ from vestibule.outbox import Outbox
 from vestibule.sections import CameraConfig, MqttConfig
 from vestibule.sinks import MqttSink
 from vestibule.sources import Fate
+from vestibule.types import Message
 from vestibule_models.labels import GarmentLabel
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -145,6 +147,20 @@ def test_an_alert_is_counted_by_its_rule_with_its_delay() -> None:
     assert value(samples, "vestibule_alerts_total", camera="door", rule="suit") == 3
     assert value(samples, "vestibule_capture_to_publish_seconds_count", kind="alert") == 2
     assert value(samples, "vestibule_capture_to_publish_seconds_sum", kind="alert") == pytest.approx(0.3)
+    assert value(samples, "vestibule_capture_to_publish_seconds_count", kind="visit") == 0
+
+
+def test_claims_are_counted_by_what_became_of_them() -> None:
+    metrics = Metrics()
+    assert value(sample(metrics), "vestibule_claims_total", outcome="accepted") == 0
+    metrics.claimed(ClaimDecision(outcome="accepted", waited_s=12.0))
+    metrics.claimed(ClaimDecision(outcome="taken"))
+    metrics.published(Message(topic="vestibule/store/alerts/a/claim/state", at_s=0, payload=b"", retain=True), 0.3)
+    samples = sample(metrics)
+    assert value(samples, "vestibule_claims_total", outcome="accepted") == 1
+    assert value(samples, "vestibule_claims_total", outcome="taken") == 1
+    assert value(samples, "vestibule_alert_to_claim_seconds_count") == 1
+    assert value(samples, "vestibule_alert_to_claim_seconds_sum") == 12.0
     assert value(samples, "vestibule_capture_to_publish_seconds_count", kind="visit") == 0
 
 

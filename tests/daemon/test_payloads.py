@@ -205,7 +205,8 @@ def test_schemas_refuse_what_is_not_theirs() -> None:
 
 def test_write_schemas(tmp_path: Path) -> None:
     paths = write_schemas(tmp_path)
-    assert [path.name for path in paths] == [f"{name}.v1.schema.json" for name in ("alert", "visit", "health")]
+    assert [path.name for path in paths] == [f"{name}.v1.schema.json" for name in PAYLOADS]
+    assert {"alert", "visit", "health", "claim", "claim-set"} <= set(PAYLOADS)
     assert all(json.loads(path.read_text(encoding="utf-8")) for path in paths)
 
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from mqtt_client import wait_until
+from structlog.testing import capture_logs
 from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_models
 
+from vestibule.claims import ClaimInbox
 from vestibule.config import Settings
 from vestibule.errors import SourceError
 from vestibule.health import Health
@@ -17,7 +20,7 @@ from vestibule.pipeline import LivePipeline, run_inline
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count
 from vestibule.stages import Models, Stages, build_stages
-from vestibule.types import Crop, CropBatch, Detections, Frame, Message, Reading, Tracks, Visit
+from vestibule.types import ClaimRequest, Crop, CropBatch, Detections, Frame, Message, Reading, Tracks, Visit
 
 DOOR = CameraConfig(id="door", source="0")
 FLOOR = CameraConfig(id="floor", source="1")
@@ -129,6 +132,32 @@ def test_frames_that_end_in_an_error_are_dealt_with_before_it_is_raised() -> Non
     assert sorted(kinds(out)) == ["alert", "end", "new", "update"]
 
 
+def claim_of(alert: Message, by: str) -> ClaimRequest:
+    claim = {"schema_version": 1, "by": by, "claim_id": f"press-of-{by}"}
+    return ClaimRequest(alert_id=json.loads(alert.payload)["alert_id"], payload=json.dumps(claim).encode())
+
+
+def test_a_claim_is_decided_between_frames_and_forgotten_before_the_visit_s_end() -> None:
+    out: list[Message] = []
+    claims = ClaimInbox()
+
+    def publish(message: Message) -> None:
+        out.append(message)
+        if message.topic.endswith("/alerts"):
+            claims.put(claim_of(message, "Ana"))
+            claims.put(claim_of(message, "Ben"))
+
+    run_inline(frames(6, crossing("Dress", 0.5)), stages_for(DOOR), publish, claims=claims)
+    assert [message.retain for message in out] == [False, False, False, True, True, False]
+    alert, state, cleared = (out[number] for number in (2, 3, 4))
+    assert json.loads(state.payload)["by"] == "Ana"
+    assert state.at_s == pytest.approx(alert.at_s + 0.1)  # at the next frame
+    assert (cleared.topic, cleared.payload) == (state.topic, b"")
+    assert json.loads(out[-1].payload)["type"] == "end"
+    events = [message for message in out if not message.retain]
+    assert events == inline(frames(6, crossing("Dress", 0.5)))
+
+
 def test_two_cameras_share_batches_and_keep_their_visits_apart() -> None:
     both = [
         frame
@@ -155,7 +184,10 @@ def test_two_cameras_share_batches_and_keep_their_visits_apart() -> None:
 
 
 def live(
-    play: dict[str, Callable[[], Iterator[Frame]]], models: Models | None = None, capture: CaptureConfig = CAPTURE
+    play: dict[str, Callable[[], Iterator[Frame]]],
+    models: Models | None = None,
+    capture: CaptureConfig = CAPTURE,
+    claims: ClaimInbox | None = None,
 ) -> tuple[LivePipeline, Collector, list[Script]]:
     cameras = tuple(CameraConfig(id=name, source="0") for name in play)
     opened: list[Script] = []
@@ -173,6 +205,7 @@ def live(
         sinks=[sink],
         health=Health(list(play), time.time),
         clock=time.time,
+        claims=claims,
     )
     return pipeline, sink, opened
 
@@ -216,6 +249,35 @@ def test_live_files_end_by_themselves_with_their_visits_finished() -> None:
     assert Counter((v["camera"], v["type"]) for v in visits)[("floor", "end")] == 1
     assert [alert["camera"] for alert in sink.payloads("alerts")] == ["door"]
     assert all(script.closed.is_set() for script in opened)
+
+
+def test_live_claims_are_decided_while_nothing_else_happens() -> None:
+    claims, told = ClaimInbox(), threading.Event()
+
+    def play() -> Iterator[Frame]:
+        yield from paced(crossing("Dress", 0.3), "door", 3.0)
+        told.wait(20)  # nobody moves, no frame comes
+
+    pipeline, sink, _ = live(
+        {"door": play}, capture=CAPTURE.model_copy(update={"max_frame_age_s": 1e12}), claims=claims
+    )
+
+    def claim_it() -> None:
+        wait_until(lambda: bool(sink.payloads("alerts")), "the alert")
+        alert = next(message for message in sink.messages if message.topic.endswith("/alerts"))
+        for request in (ClaimRequest(alert_id="nobody", payload=b"{"), claim_of(alert, "Ana"), claim_of(alert, "Ben")):
+            claims.put(request)
+        wait_until(lambda: any(message.retain for message in sink.messages), "the claim's state")
+        told.set()
+
+    staff = threading.Thread(target=claim_it)
+    with capture_logs() as log:
+        staff.start()
+        assert run_to_the_end(pipeline) == []
+        staff.join()
+    states = [message.payload for message in sink.messages if message.retain]
+    assert [json.loads(payload)["by"] if payload else None for payload in states] == ["Ana", None]
+    assert [entry["why"] for entry in log if entry["event"] == "claim ignored"] == ["malformed"]
 
 
 def test_a_camera_that_fails_is_tried_again_and_the_other_goes_on() -> None:

@@ -22,7 +22,7 @@ from vestibule.outbox import Outbox
 from vestibule.payloads import json_schema
 from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink, mqtt
-from vestibule.types import Message
+from vestibule.types import ClaimRequest, Message
 
 pytestmark = needs_mosquitto
 
@@ -52,10 +52,10 @@ def open_sink(config: MqttConfig, site: str = "store", **options: object) -> Ite
         sink.close(0.2)
 
 
-def publish_aside(port: int, topic: str, payload: bytes) -> None:
+def publish_aside(port: int, topic: str, payload: bytes, *, retain: bool = False) -> None:
     """Publish as some other client would."""
     paho.mqtt.publish.single(
-        topic, payload, qos=1, hostname="127.0.0.1", port=port, protocol=MQTTProtocolVersion.MQTTv5
+        topic, payload, qos=1, retain=retain, hostname="127.0.0.1", port=port, protocol=MQTTProtocolVersion.MQTTv5
     )
 
 
@@ -98,6 +98,85 @@ def test_what_is_to_be_retained_is_for_those_who_come_late(broker: Mosquitto) ->
         with listening(broker.port, count.topic) as received:
             wait_until(lambda: bool(received), "the retained count")
             assert (received[0].payload, received[0].retain) == (b"3", True)
+
+
+def clear_of(topic: str) -> Message:
+    return Message(topic=topic, at_s=2.0, payload=b"", retain=True)
+
+
+def wait_retained(port: int, topic: str, payloads: list[bytes]) -> None:
+    """Wait until a client that comes now is told just this of a topic."""
+
+    def told() -> list[bytes]:
+        with listening(port, "#") as received:
+            publish_aside(port, "marker", b"later than what is retained")
+            wait_until(lambda: bool(on_topic(received, "marker")), "the marker")
+            return [bytes(message.payload) for message in received if message.topic == topic]
+
+    wait_until(lambda: told() == payloads, f"{payloads} on {topic}")
+
+
+def test_a_topic_that_is_forgotten_takes_no_memory(broker: Mosquitto) -> None:
+    topic = "vestibule/shop-i/alerts/a1/claim/state"
+    with open_sink(MqttConfig(port=broker.port), site="shop-i") as sink:
+        sink.publish(Message(topic=topic, at_s=1.0, payload=b"{}", retain=True))
+        wait_retained(broker.port, topic, [b"{}"])
+        sink.publish(clear_of(topic))
+        wait_until(lambda: topic not in sink._kept, "the broker's answer")
+        wait_retained(broker.port, topic, [])
+
+
+def test_what_is_to_be_forgotten_outlasts_a_lost_connection(tmp_path: Path) -> None:
+    topic = "vestibule/store/alerts/a1/claim/state"
+    keep = f"persistence true\npersistence_location {tmp_path}/\n"
+    with Mosquitto(extra=keep) as broker, open_sink(MqttConfig(port=broker.port)) as sink:
+        sink.publish(Message(topic=topic, at_s=1.0, payload=b"{}", retain=True))
+        wait_retained(broker.port, topic, [b"{}"])
+        broker.stop()
+        wait_until(lambda: sink.state == "not connected", "the loss")
+        for _ in range(1000):
+            sink.publish(clear_of(topic))
+        assert len(sink._states) < 10
+        assert sink._kept[topic] == b""
+        broker.restart()
+        wait_until(lambda: topic not in sink._kept, "the broker's answer")
+        wait_retained(broker.port, topic, [])
+
+
+def test_claims_that_an_earlier_run_left_are_cleared(broker: Mosquitto) -> None:
+    stale, live = (f"vestibule/shop-j/alerts/{alert}/claim/state" for alert in ("gone", "here"))
+    elsewhere = "vestibule/shop-k/alerts/gone/claim/state"
+    for topic in (stale, live, elsewhere):
+        publish_aside(broker.port, topic, b"{}", retain=True)
+    config = MqttConfig(port=broker.port)
+    with open_sink(config, site="shop-j", announce=False, client_id="replay-j", claims=lambda _: True) as replay:
+        replay.wait_connected(WAIT_S)
+        publish_aside(broker.port, "vestibule/shop-j/alerts/a/claim/set", b"x")
+        wait_retained(broker.port, stale, [b"{}"])  # it is not the replay's to clear
+    with open_sink(config, site="shop-j", claims=lambda _: True) as sink:
+        sink.publish(Message(topic=live, at_s=1.0, payload=b"ours", retain=True))
+        wait_retained(broker.port, stale, [])
+        wait_retained(broker.port, live, [b"ours"])
+        wait_retained(broker.port, elsewhere, [b"{}"])
+        wait_until(lambda: [*sink._kept] == [live], "no trace of what was cleared")
+        assert sink.ignored == 0
+
+
+def test_claims_are_handed_over_and_one_too_many_is_ignored(broker: Mosquitto, log: LogCapture) -> None:
+    taken: list[ClaimRequest] = []
+
+    def take(request: ClaimRequest) -> bool:
+        taken.append(request)
+        return len(taken) < 3
+
+    with open_sink(MqttConfig(port=broker.port), site="shop-l", claims=take) as sink:
+        wait_until(lambda: not sink._under_way and sink.state == "connected", "the subscription")
+        for alert in ("a1", "", "a2"):
+            publish_aside(broker.port, f"vestibule/shop-l/alerts/{alert}/claim/set", b"x" * 5000)
+        wait_until(lambda: sink.ignored == 1, "the third")
+    assert [(request.alert_id, len(request.payload)) for request in taken] == [("a1", 1025), ("", 1025), ("a2", 1025)]
+    (told,) = [entry for entry in log.entries if entry["event"] == "message ignored"]
+    assert told["topic"] == "vestibule/shop-l/alerts/a2/claim/set"
 
 
 def test_availability_is_retained_online_and_offline(broker: Mosquitto) -> None:

@@ -111,7 +111,11 @@ def test_nobody_reads_more_than_is_theirs(users: dict[str, User]) -> None:
     users["homeassistant"].write("homeassistant/status")
     users["staff"].write("vestibule/store/alerts/a1/claim/set")
     allowed = {
-        "vestibule": {"vestibule/store/alerts/a1/claim/set", "homeassistant/status"},
+        "vestibule": {
+            "vestibule/store/alerts/a1/claim/set",
+            "vestibule/store/alerts/a1/claim/state",
+            "homeassistant/status",
+        },
         "staff": {"vestibule/store/alerts", "vestibule/store/visits", "vestibule/store/alerts/a1/claim/state"},
         "homeassistant": {
             "homeassistant/device/vestibule-store/config",

@@ -8,15 +8,18 @@ through mosquitto, to see that the subscriber goes on.
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from mqtt_client import WAIT_S, listening, make_message, needs_mosquitto, on_topic, wait_until
+from mqtt_client import WAIT_S, listening, make_alert, make_message, needs_mosquitto, on_topic, wait_until
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from structlog.testing import capture_logs
 
 from vestibule.broker import Mosquitto
+from vestibule.claim_payloads import claim_set_topic
+from vestibule.claims import ClaimInbox, Claims
 from vestibule.payloads import AlertPayload
 from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink
@@ -36,11 +39,29 @@ HOSTILE: tuple[Callable[[random.Random], bytes], ...] = (
 )
 
 
-def hostile(topic: str) -> list[MQTTMessage]:
+CLAIM = {"schema_version": 1, "by": "Ana", "claim_id": "press-0001"}
+HOSTILE_CLAIMS: tuple[Callable[[random.Random], bytes], ...] = (
+    *HOSTILE,
+    lambda _: json.dumps({**CLAIM, "by": "Ana\x1b[2J"}).encode(),
+    lambda _: json.dumps({**CLAIM, "by": ["Ana"]}).encode(),
+    lambda _: json.dumps({**CLAIM, "claim_id": "x" * 900}).encode(),
+    lambda _: json.dumps(CLAIM).encode() + b" " * 60_000,
+    lambda dice: json.dumps({**CLAIM, "claim_id": "x" * dice.randrange(8)}).encode(),
+)
+ODD_ALERTS = ("visit-1:suit", "visit-1:suit", "", " ", "..", "+", "#", "\x00", "\x1b[2J", "x" * 60_000, "\U0001f457")
+"""One level of a topic, so that they reach the claims; the first is an alert that can be claimed."""
+ODD_TOPICS = (
+    "vestibule/store/alerts/a/b/claim/set",
+    "vestibule/store/alerts/claim/set",
+    "vestibule/other/alerts/a/claim/set",
+)
+
+
+def hostile(*topics: str, payloads: Sequence[Callable[[random.Random], bytes]] = HOSTILE) -> list[MQTTMessage]:
     dice, messages = random.Random(7), []  # noqa: S311 - no secret hangs on it
     for number in range(MESSAGES):
-        message = MQTTMessage(topic=topic.encode())
-        message.payload = HOSTILE[number % len(HOSTILE)](dice)
+        message = MQTTMessage(topic=topics[number % len(topics)].encode())
+        message.payload = payloads[number % len(payloads)](dice)
         messages.append(message)
     return messages
 
@@ -114,3 +135,40 @@ def test_on_the_alerts_topic_of_tail(broker: Mosquitto) -> None:
     assert [alert.visit_id for alert in alerts] == ["visit-2"]
     assert subscriber.ignored == MESSAGES + len(HOSTILE)
     assert [entry["event"] for entry in log].count("not an alert of this version") == 1
+
+
+@needs_mosquitto
+def test_on_the_topics_of_claims(broker: Mosquitto) -> None:
+    inbox, claims, outcomes = ClaimInbox(), Claims(site="store", prefix="vestibule"), Counter[str]()
+    claims.raised(make_alert(1))
+
+    def accepted() -> bool:
+        outcomes.update(claims.decide(request, 1_700_000_010.0).outcome for request in inbox.take())
+        return outcomes["accepted"] > 0
+
+    topics = [claim_set_topic("vestibule", "store", alert_id) for alert_id in ODD_ALERTS]
+    flood = hostile(*topics, payloads=HOSTILE_CLAIMS)
+    with capture_logs() as log:
+        sink = MqttSink(MqttConfig(port=broker.port), site="store", claims=inbox.put)
+        try:
+            sink.wait_connected(WAIT_S)
+            for message in flood:
+                sink._handle_message(sink._connection.client, None, message)
+                assert not accepted()
+            assert outcomes == {"malformed": MESSAGES}
+            for message in hostile(*ODD_TOPICS, payloads=HOSTILE_CLAIMS):
+                sink._handle_message(sink._connection.client, None, message)
+            assert sink.ignored == MESSAGES
+            assert inbox.take() == []
+            for message in flood:  # faster than anybody decides
+                sink._handle_message(sink._connection.client, None, message)
+            waiting = len(inbox.take())
+            assert sink.ignored == 2 * MESSAGES - waiting
+            assert waiting < 1000
+            payloads = [make(random.Random(1)) for make in HOSTILE_CLAIMS]  # noqa: S311 - no secret hangs on it
+            publish_from_aside(broker.port, topics[0], [*payloads, json.dumps(CLAIM).encode()])
+            wait_until(accepted, "the claim after them")
+        finally:
+            sink.close(1.0)
+    assert outcomes["malformed"] == MESSAGES + len(HOSTILE_CLAIMS)
+    assert [entry["event"] for entry in log].count("message ignored") == 1

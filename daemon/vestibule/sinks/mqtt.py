@@ -2,22 +2,24 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Literal
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from vestibule.claim_payloads import CLAIM_SET_BYTES, claim_set_topic, claim_state_topic
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, Will, address
 from vestibule.outbox import Outbox, OutboxStatus
 from vestibule.payloads import alerts_topic, available_topic, health, health_topic
 from vestibule.sections import MqttConfig
 from vestibule.sinks.home_assistant import discovery, status_topic
-from vestibule.types import Message
+from vestibule.types import ClaimRequest, Message
 
 _COMPLAIN_EVERY_S = 60.0
 _SESSION_EXPIRY_S = 86_400
@@ -40,6 +42,8 @@ class MqttSink:
             speak for the daemon.
         client_id: `mqtt.client_id` or `vestibule-<site>` if absent.
         lossless: wait when the outbox is full (replay) instead of dropping its oldest event (live).
+        claims: given, in the network's thread, what staff claim; returns at once, and whether it had room. If absent
+            nobody listens to claims. With `announce`, states of claims that an earlier run left are cleared.
         clock: seconds that only grow; spaces complaints in the log.
 
     Raises:
@@ -56,6 +60,7 @@ class MqttSink:
         announce: bool = True,
         client_id: str | None = None,
         lossless: bool = False,
+        claims: Callable[[ClaimRequest], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._site = config, site
@@ -63,13 +68,18 @@ class MqttSink:
         self._available = available_topic(config.prefix, site)
         self._outbox = outbox or Outbox(max_events=config.outbox_max_events)
         self._lossless = lossless
+        self._claims = claims
+        self._claim_set = claim_set_topic(config.prefix, site, "+")
+        self._claim_state = claim_state_topic(config.prefix, site, "+")
         self._clock = clock
         self._next_complaint_s: dict[str, float] = {}
         self._announce = announce
-        self._kept: dict[str, bytes] = {}  # retained, by topic
+        self._kept: dict[str, bytes] = {}  # retained, by topic; an empty one until the broker has forgotten the topic
+        self._keeping = Lock()
         self._told_problem: str | None = None
         self._states: deque[tuple[str, bytes]] = deque()  # retained, to be sent
-        self._under_way: deque[bool] = deque()  # what the broker has not answered for, in order: is it an event?
+        # What the broker has not answered for, in order; None is an event.
+        self._under_way: deque[tuple[str, bytes] | None] = deque()
         self._description_waits = False
         self.refused = 0
         self.ignored = 0
@@ -162,10 +172,10 @@ class MqttSink:
             if self._states:
                 topic, payload = self._states.popleft()
                 self._description_waits &= not topic.startswith(f"{self._config.home_assistant_prefix}/device/")
-                self._under_way.append(False)
+                self._under_way.append((topic, payload))
                 client.publish(topic, payload, qos=1, retain=True)
             elif (entry := self._outbox.offer()) is not None:
-                self._under_way.append(True)
+                self._under_way.append(None)
                 properties = _json_properties(self._outbox.left_s(entry))
                 client.publish(entry.message.topic, entry.message.payload, qos=1, properties=properties)
 
@@ -189,10 +199,19 @@ class MqttSink:
             self._states.append((self._available, b"online"))
             self._queue_health()
             self._queue_discovery()
-            if self._config.home_assistant:
-                client.subscribe(status_topic(self._config.home_assistant_prefix), qos=1)
-        self._states.extend(self._kept.items())
+        for topic in self._subscriptions():
+            client.subscribe(topic, qos=1)
+        with self._keeping:
+            self._states.extend(self._kept.items())
         self._send_all_due()
+
+    def _subscriptions(self) -> Iterator[str]:
+        if self._announce and self._config.home_assistant:
+            yield status_topic(self._config.home_assistant_prefix)
+        if self._claims is not None:
+            yield self._claim_set
+            if self._announce:
+                yield self._claim_state
 
     def _queue_discovery(self) -> None:
         config = self._config
@@ -203,21 +222,43 @@ class MqttSink:
             )
 
     def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if message.topic == status_topic(self._config.home_assistant_prefix) and message.payload == b"online":
-            if not self._description_waits:  # who asks again before the answer is sent gets one answer
+        topic, payload = message.topic, bytes(message.payload)
+        if topic == status_topic(self._config.home_assistant_prefix) and payload in (b"online", b"offline"):
+            # Who asks again before the answer is sent gets one answer.
+            if payload == b"online" and not self._description_waits:
                 self._queue_discovery()
             self._send_due()
-        elif message.payload != b"offline":
+        elif topic_matches_sub(self._claim_state, topic):
+            if message.retain and payload:  # else it is our own that comes back
+                self._forget_unknown(topic)
+        elif not self._handle_claim(topic, payload):
             self.ignored += 1
-            self._complain(
-                "message ignored", topic=message.topic, size_bytes=len(message.payload), ignored=self.ignored
-            )
+            self._complain("message ignored", topic=topic, size_bytes=len(payload), ignored=self.ignored)
+
+    def _handle_claim(self, topic: str, payload: bytes) -> bool:
+        """Hand a claim over; return whether it was one, and there was room for it."""
+        if self._claims is None or not topic_matches_sub(self._claim_set, topic):
+            return False
+        alert_id = topic.split("/")[-3]
+        return self._claims(ClaimRequest(alert_id=alert_id, payload=payload[: CLAIM_SET_BYTES + 1]))
+
+    def _forget_unknown(self, topic: str) -> None:
+        """Have the broker forget the state of a claim that an earlier run left."""
+        with self._keeping:
+            if topic in self._kept:
+                return
+            self._kept[topic] = b""
+        self._states.append((topic, b""))
+        self._send_due()
 
     def _handle_puback(
         self, _client: Client, _data: object, _mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
-        if self._under_way.popleft():  # the broker answers in the order of arrival (MQTT 5, section 4.6)
+        state = self._under_way.popleft()  # the broker answers in the order of arrival (MQTT 5, section 4.6)
+        if state is None:
             self._outbox.settle("refused" if reason.is_failure else "acknowledged")
+        elif not state[1]:
+            self._let_go(state[0])
         if reason.is_failure:
             self.refused += 1
             self._complain(
@@ -242,10 +283,20 @@ class MqttSink:
         return "connecting" if self._connection.problem is None else "not connected"
 
     def tell(self, message: Message) -> None:
-        """Have the broker retain a message in place of the topic's last; sent again on every connect."""
-        self._kept[message.topic] = message.payload
-        self._states.append((message.topic, message.payload))
-        self._send_due()
+        """Have the broker retain a message in place of the topic's last; sent again on every connect.
+
+        An empty one has it forget the topic, and is itself forgotten when the broker has done so.
+        """
+        with self._keeping:
+            self._kept[message.topic] = message.payload
+        if self._connection.connected:  # else it is among what is sent on connecting
+            self._states.append((message.topic, message.payload))
+            self._send_due()
+
+    def _let_go(self, topic: str) -> None:
+        with self._keeping:
+            if not self._kept.get(topic, b"kept by another"):
+                del self._kept[topic]
 
 
 def check_broker(config: MqttConfig, *, site: str, timeout_s: float | None = None) -> str:
