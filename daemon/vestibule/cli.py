@@ -1,4 +1,4 @@
-"""`vestibule COMMAND`: run | replay | demo | check | tail."""
+"""`vestibule COMMAND`: run | replay | demo | check | tail | web."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vestibule import config, log
-from vestibule.errors import VestibuleError
+from vestibule.errors import ConfigError, VestibuleError
 from vestibule.sections import LogConfig
 
 _MOST_JOBS = 256
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--ray", action="store_true", help="side by side on a Ray cluster (RAY_ADDRESS)")
     replay.add_argument("--annotate", type=Path, metavar="FILE", help="write a video with what was seen drawn on it")
 
+    _add_web(commands)
     demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
     demo.add_argument("--clip", type=Path, metavar="FILE", help="your own footage instead")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
@@ -76,6 +77,22 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of files from 1 to {_MOST_JOBS}")
     return int(text)
+
+
+def _add_web(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    web = commands.add_parser("web", help="serve the page on which staff see alerts and claim them; pair their phones")
+    web.add_argument("--config", type=Path, metavar="FILE", help="configuration, TOML")
+    web.set_defaults(run=_web, action=None)
+    actions = web.add_subparsers(metavar="ACTION")
+    pair = actions.add_parser("pair", help="show a code that pairs one phone")
+    pair.add_argument("--name", metavar="NAME", help="whose it is (the person is asked if not given)")
+    devices = actions.add_parser("devices", help="list the paired phones")
+    revoke = actions.add_parser("revoke", help="unpair one, at once")
+    revoke.add_argument("device", metavar="ID", help="as `devices` lists it")
+    for name, action in (("pair", pair), ("devices", devices), ("revoke", revoke)):
+        # The same once more, so that it may stand behind the action; not given there, it leaves the other as it is.
+        action.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=argparse.SUPPRESS)
+        action.set_defaults(action=name)
 
 
 def _moment(text: str) -> float:
@@ -153,6 +170,25 @@ def _tail(args: argparse.Namespace) -> int:
     from vestibule import tail  # noqa: PLC0415
 
     return tail.run(_load(args.config))
+
+
+def _web(args: argparse.Namespace) -> int:
+    from vestibule.web import commands, service  # noqa: PLC0415
+
+    if args.config is None:
+        raise ConfigError("web: --config FILE is missing; start from config.example.toml")
+    settings = config.load(args.config)
+    password = settings.mqtt.password()  # of the others' the page needs none, and may not be able to read them
+    log.configure(settings.log, [] if password is None else [password])
+    match args.action:
+        case "pair":
+            return commands.pair(settings, args.name, sys.stdout)
+        case "devices":
+            return commands.devices(settings, sys.stdout)
+        case "revoke":
+            return commands.revoke(settings, args.device, sys.stdout)
+        case _:
+            return service.run(settings)
 
 
 def _demo(args: argparse.Namespace) -> int:

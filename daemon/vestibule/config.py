@@ -31,6 +31,7 @@ from vestibule.sections import (
     VisitsConfig,
 )
 from vestibule.stay_sections import StaysConfig
+from vestibule.web_sections import WebConfig
 from vestibule_models.labels import GarmentLabel
 
 VERSION = 1
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
     metrics: MetricsConfig = MetricsConfig()
     snapshots: SnapshotsConfig = SnapshotsConfig()
     installer: InstallerConfig = InstallerConfig()
+    web: WebConfig = WebConfig()
     config_version: int = Field(default=VERSION, ge=0, le=VERSION)
 
     @classmethod

@@ -116,7 +116,12 @@ def test_nobody_reads_more_than_is_theirs(users: dict[str, User]) -> None:
             "vestibule/store/alerts/a1/claim/state",
             "homeassistant/status",
         },
-        "staff": {"vestibule/store/alerts", "vestibule/store/visits", "vestibule/store/alerts/a1/claim/state"},
+        "staff": {
+            "vestibule/store/alerts",
+            "vestibule/store/visits",
+            "vestibule/store/available",
+            "vestibule/store/alerts/a1/claim/state",
+        },
         "homeassistant": {
             "homeassistant/device/vestibule-store/config",
             "vestibule/store/alerts",
@@ -146,7 +151,10 @@ def test_the_daemon_s_own_sink_and_a_browser(broker: Deployed, tmp_path: Path) -
         sink.wait_connected(WAIT_S)
         sink.publish(make_message(site="shop"))
         assert sink.drain(WAIT_S) == 0
-        wait_until(lambda: browser.topics() == {"vestibule/shop/alerts"}, "the alert in the browser")
+        wait_until(
+            lambda: browser.topics() == {"vestibule/shop/alerts", "vestibule/shop/available"},
+            "the alert in the browser",
+        )
         wait_until(lambda: not sink._under_way, "the announcements")
         assert sink.refused == 0
     finally:
