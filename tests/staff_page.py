@@ -10,12 +10,12 @@ from mqtt_client import MODEL, make_alert
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from vestibule.claim_payloads import claim_message, read_claim
+from vestibule.claims import Claims
 from vestibule.config import Settings
 from vestibule.notify import Notifier
 from vestibule.payloads import alert_message
 from vestibule.sections import MqttConfig, SiteConfig
-from vestibule.types import Alert, Garment, Message
+from vestibule.types import Alert, ClaimRequest, Garment, Message
 from vestibule.web.service import WebService
 from vestibule.web_sections import WebConfig
 
@@ -40,13 +40,12 @@ def message_of(alert: Alert, site: str = "store") -> Message:
 
 
 class Box:
-    """A store's daemon as far as the broker can see: raises alerts and decides claims, the first wins."""
+    """A store's daemon as the broker sees it: raises alerts, and decides claims by the daemon's own code."""
 
     def __init__(self, port: int, site: str = "store") -> None:
         self.site = site
         self.asked: list[MQTTMessage] = []
-        self._alerts: dict[str, Alert] = {}
-        self._claimed: set[str] = set()
+        self._claims = Claims(site=site, prefix="vestibule")
         self.client = Client(CallbackAPIVersion.VERSION2, f"box-{site}", protocol=MQTTProtocolVersion.MQTTv5)
         self.client.will_set(f"vestibule/{site}/available", b"offline", qos=1, retain=True)
         self.client.on_message = self._decide
@@ -60,19 +59,15 @@ class Box:
         self.client.publish(f"vestibule/{self.site}/available", b"online", qos=1, retain=True)
 
     def raise_alert(self, alert: Alert) -> None:
-        self._alerts[alert.alert_id] = alert
+        self._claims.raised(alert)
         message = message_of(alert, self.site)
         self.client.publish(message.topic, message.payload, qos=1).wait_for_publish(20)
 
     def _decide(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self.asked.append(message)
-        alert_id = message.topic.split("/")[3]
-        alert = self._alerts.get(alert_id)
-        if alert is None or alert_id in self._claimed:
-            return
-        self._claimed.add(alert_id)
-        state = claim_message(alert, read_claim(message.payload), site=self.site, prefix="vestibule", at_s=time.time())
-        self.client.publish(state.topic, state.payload, qos=1, retain=True)
+        request = ClaimRequest(alert_id=message.topic.split("/")[3], payload=bytes(message.payload))
+        for state in self._claims.decide(request, time.time()).messages:
+            self.client.publish(state.topic, state.payload, qos=1, retain=state.retain)
 
     def close(self) -> None:
         self.client.disconnect()

@@ -262,8 +262,9 @@ def test_a_second_service_with_the_same_folder_is_refused(broker: Mosquitto, tmp
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificates")
-    command = [DEPLOY / "make-certificates.sh", folder, "localhost", "127.0.0.1"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        [DEPLOY / "make-certificates.sh", folder, "localhost", "127.0.0.1"], check=True, capture_output=True, timeout=60
+    )
     return folder
 
 
