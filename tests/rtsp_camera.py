@@ -50,7 +50,7 @@ class RtspCamera:
         self._process.wait(10)
 
     def tell(self, command: str) -> None:
-        """`stall`, `resume` or `drop`; returns when it is done."""
+        """`stall`, `hold`, `resume` or `drop`; returns when it is done."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{command}\n")

@@ -4,7 +4,8 @@
 
 GStreamer's Python bindings belong to the system's Python, so it runs there, as a process of its own; `rtsp_camera.py`
 starts it. It prints its port once it listens, and reads commands from its standard input, one a line: `stall` stops
-sending and keeps the connections, `resume` goes on, `drop` hangs up on every client. It ends with its input.
+sending and keeps the connections, `hold` sends the clip's first picture again and again as an encoder that hangs does,
+`resume` ends both, `drop` hangs up on every client. It ends with its input.
 """
 # ruff: noqa: T201 - it answers on its standard output
 
@@ -50,7 +51,7 @@ class Feed:
 
     def __init__(self, units: list[bytes], caps: Native) -> None:
         self.units, self.caps = units, caps
-        self.stalled = False
+        self.stalled = self.held = False
         self.positions: dict[Native, int] = {}
         known, over, under = caps.get_structure(0).get_fraction("framerate")
         GLib.timeout_add(round(1000 * under / over) if known and over else 40, self.push)
@@ -66,7 +67,7 @@ class Feed:
         """Send one picture; the clip's first follows its last."""
         if not self.stalled:
             for source, position in list(self.positions.items()):
-                source.emit("push-buffer", Gst.Buffer.new_wrapped(self.units[position]))
+                source.emit("push-buffer", Gst.Buffer.new_wrapped(self.units[0 if self.held else position]))
                 self.positions[source] = (position + 1) % len(self.units)
         return True
 
@@ -100,7 +101,7 @@ def obey(server: Native, feed: Feed, loop: Native) -> None:
         if command == "drop":
             GLib.idle_add(drop)
             continue
-        feed.stalled = command == "stall"
+        feed.stalled, feed.held = command == "stall", command == "hold"
         print(command, flush=True)
     loop.quit()
 

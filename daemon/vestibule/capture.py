@@ -13,6 +13,7 @@ from vestibule.errors import ConfigError, SourceError, SourceProblem
 from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count, Fate, Source, is_file
+from vestibule.stillness import Stillness
 from vestibule.types import Frame
 
 log = structlog.get_logger()
@@ -146,10 +147,7 @@ class Captures:
         while not attempt.over.is_set():
             began_s, refused = time.monotonic(), False
             try:
-                for frame in self._frames(attempt):
-                    self._health.picture(camera.id)
-                    if self._deliver(frame):
-                        self._health.frame(camera.id, "overtaken")
+                self._give_out(attempt)
             except (SourceError, ConfigError) as error:
                 if attempt.over.is_set():
                     return
@@ -168,6 +166,17 @@ class Captures:
             # Jitter spreads the retries of cameras that failed together; nothing secret hangs on it.
             attempt.over.wait(_REFUSED_S if refused else random.uniform(retry_s / 2, retry_s))  # noqa: S311
             retry_s = min(2 * retry_s, self._config.retry_max_s)
+
+    def _give_out(self, attempt: _Attempt) -> None:
+        """Deliver the frames of one camera, until it has no more."""
+        camera, stillness = attempt.camera, Stillness(self._config.still_after_s)
+        for frame in self._frames(attempt):
+            if not is_file(camera) and stillness.lasts(frame):  # a drawn film may well stand still
+                self._health.frame(camera.id, "still")
+            else:
+                self._health.picture(camera.id)
+            if self._deliver(frame):
+                self._health.frame(camera.id, "overtaken")
 
     def _frames(self, attempt: _Attempt) -> Iterator[Frame]:
         """Open the camera and yield its frames while the attempt lasts; every sign of life puts the deadline off."""

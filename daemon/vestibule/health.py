@@ -14,8 +14,9 @@ from vestibule.errors import SourceProblem
 from vestibule.sources import Fate
 from vestibule.types import Message
 
-CameraState = SourceProblem | Literal["connecting", "online", "blank", "ended"]
-"""connecting: not tried yet; online: gives pictures; blank: gives pictures of one colour; ended: a file, played."""
+CameraState = SourceProblem | Literal["connecting", "online", "blank", "still", "ended"]
+"""connecting: not tried yet; online: gives pictures; blank: of one colour; still: the same one again and again;
+ended: a file, played."""
 
 STUCK_AFTER_S = 30.0
 """A worker that stands still for so long does not come back."""
@@ -103,6 +104,9 @@ class Health:
                 self._analysed_s = self._monotonic()
         if fate == "blank" and self._blanks[camera_id] >= _BLANKS_IN_A_ROW:
             self.camera(camera_id, "blank", "its pictures are of one colour; look at its lens, its light and its cable")
+
+        elif fate == "still":
+            self.camera(camera_id, "still", "it sends the same picture again and again; its encoder hangs: restart it")
 
     def picture(self, camera_id: str) -> None:
         """Note that a camera gave a picture with something on it."""

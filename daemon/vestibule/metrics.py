@@ -198,6 +198,7 @@ def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
     )
     corrupt = CounterMetricFamily("vestibule_frames_corrupt", "Frames that arrived damaged.", labels=["camera"])
     resized = CounterMetricFamily("vestibule_frames_resized", "Changes of a camera's frame size.", labels=["camera"])
+    still = CounterMetricFamily("vestibule_frames_still", "Frames that repeat the one before.", labels=["camera"])
     state = GaugeMetricFamily("vestibule_camera_state", "1 for the state that it is in.", labels=["camera", "state"])
     connects = CounterMetricFamily("vestibule_camera_connects", "Times a camera was opened.", labels=["camera"])
     for camera in cameras:
@@ -206,12 +207,13 @@ def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
         analysed.add_metric(own, camera.frames.get("analysed", 0))
         corrupt.add_metric(own, camera.frames.get("corrupt", 0))
         resized.add_metric(own, camera.frames.get("resized", 0))
+        still.add_metric(own, camera.frames.get("still", 0))
         connects.add_metric(own, camera.connects)
         for reason in _DROPPED:
             dropped.add_metric([*own, reason], camera.frames.get(reason, 0))
         for name in _STATES:
             state.add_metric([*own, name], camera.state == name)
-    yield from (captured, analysed, dropped, corrupt, resized, state, connects)
+    yield from (captured, analysed, dropped, corrupt, resized, still, state, connects)
 
 
 def _outbox(status: OutboxStatus) -> Iterator[Metric]:

@@ -154,6 +154,7 @@ class CaptureConfig(Section):
     Attributes:
         analysed_fps: live frames analysed per second and camera, at most.
         max_frame_age_s: a live frame older than this is dropped, not analysed.
+        still_after_s: a camera that sends the very same picture for so long is said to be still.
     """
 
     open_timeout_s: Seconds = 5.0
@@ -162,6 +163,7 @@ class CaptureConfig(Section):
     retry_max_s: Seconds = 8.0
     analysed_fps: float = Field(default=8.0, gt=0, le=60)
     max_frame_age_s: Seconds = 0.5
+    still_after_s: Seconds = 60.0
 
     @model_validator(mode="after")
     def _retries_grow(self) -> Self:

@@ -35,12 +35,12 @@ class Played:
 class Bench:
     """Captures of cameras that are opened by functions; what they delivered and how they are."""
 
-    def __init__(self, opens: dict[str, Callable[[Count], Source]]) -> None:
+    def __init__(self, opens: dict[str, Callable[[Count], Source]], source: str = "0") -> None:
         self.delivered: Counter[str] = Counter()
         self.failures: list[BaseException] = []
         self.health = Health(list(opens), time.time)
         self.captures = Captures(
-            cameras=[CameraConfig(id=name, source="0") for name in opens],
+            cameras=[CameraConfig(id=name, source=source) for name in opens],
             config=CONFIG,
             open_camera=lambda camera, count: opens[camera.id](count),
             deliver=self._deliver,
@@ -267,3 +267,33 @@ def test_a_password_file_that_is_gone_is_waited_for() -> None:
     assert "cannot be read" in bench.health.cameras()[0].reason
     wait_until(bench.tended(lambda: bench.state("door") == "online"), "the file")
     bench.captures.stop(5.0)
+
+
+def test_a_camera_that_repeats_itself_is_still_and_what_it_sends_goes_on() -> None:
+    image = frame(size=(64, 48)).image.copy()
+    moves = threading.Event()
+
+    def play() -> Iterator[Frame]:
+        for number in range(1_000_000):
+            time.sleep(0.01)
+            if moves.is_set():
+                image[number % 48] += 1
+            yield Frame(camera_id="door", seq=number, captured_at_s=20.0 * number, image=image)
+
+    bench = Bench({"door": lambda _: Played(play)})
+    try:
+        wait_until(lambda: bench.state("door") == "still", "the state")
+        before = bench.delivered["door"]
+        wait_until(lambda: bench.delivered["door"] > before, "more of it")
+        moves.set()
+        wait_until(lambda: bench.state("door") == "online", "movement")
+    finally:
+        bench.captures.stop(5.0)
+    assert bench.health.cameras()[0].frames["still"] > 0
+
+
+def test_a_film_may_stand_still() -> None:
+    bench = Bench({"door": lambda _: Played(lambda: (frame(10.0 * number) for number in range(20)))}, source="film.mp4")
+    wait_until(lambda: bench.state("door") == "ended", "the end")
+    bench.captures.stop(5.0)
+    assert "still" not in bench.health.cameras()[0].frames

@@ -93,7 +93,7 @@ def test_every_state_and_every_fate_of_a_frame_is_there_from_the_start() -> None
         samples = sample(metrics)
     states = {dict(labels)["state"] for name, labels in samples if name == "vestibule_camera_state"}
     assert states == {state for words in get_args(CameraState) for state in get_args(words)}
-    assert len(states) == 7
+    assert len(states) == 8
     reasons = {dict(labels)["reason"] for name, labels in samples if name == "vestibule_frames_dropped_total"}
     counted = {name[17:-6] for name, _ in samples if name.startswith("vestibule_frames_")}
     assert reasons | counted - {"dropped"} == set(get_args(Fate))

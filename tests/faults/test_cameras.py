@@ -125,6 +125,25 @@ def test_a_wrong_password_and_a_camera_that_is_not_there(walk: Path, tmp_path: P
         )
 
 
+def test_a_camera_whose_encoder_hangs(walk: Path, tmp_path: Path) -> None:
+    """It goes on sending, the same picture for ever; the drawn clip of the other camera moves every ten seconds."""
+    with rtsp_camera(walk) as door, rtsp_camera(walk) as floor:
+        cameras = {"door": f"source = '{door.address}'", "floor": f"source = '{floor.address}'"}
+        with daemon(write(tmp_path, cameras, settings=f"{QUICK}still_after_s = 3\n")) as running:
+            running.wait_state("door", "online")
+            running.wait_state("floor", "online")
+            door.tell("hold")
+            running.wait_state("door", "still")
+            counts = dict(re.findall(r'frames_still_total\{camera="(\w+)"\} (\d+)', running.scrape("/metrics")[1]))
+            door.tell("resume")
+            running.wait_state("door", "online", after=2)
+            end(running)
+        assert running.states("door") == ["online", "still", "online"]
+        assert running.states("floor") == ["online"]
+        assert int(counts["door"]) > 0
+        assert counts["floor"] == "0"
+
+
 def test_a_changed_password_is_taken_up_by_a_reload_and_disturbs_nobody_else(walk: Path, tmp_path: Path) -> None:
     port, login = str(lasting_port()), ("--user", "anna", "--password")
     secret = tmp_path / "password"

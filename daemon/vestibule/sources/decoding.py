@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.stream import VideoStream
 
-Fate = Literal["captured", "thinned", "too_old", "overtaken", "corrupt", "empty", "blank", "resized", "analysed"]
+Fate = Literal[
+    "captured", "thinned", "too_old", "overtaken", "corrupt", "empty", "blank", "resized", "still", "analysed"
+]
 """What happens to a camera's frames. captured: a whole picture arrived; it then is either
 
 - thinned: more came than `capture.analysed_fps` asks for,
@@ -21,6 +23,7 @@ Fate = Literal["captured", "thinned", "too_old", "overtaken", "corrupt", "empty"
 - or analysed.
 
 corrupt: what arrived is no whole picture. resized: from this picture on they are of another size.
+still: the very picture that came before, and for a while already; it is analysed all the same.
 """
 Count = Callable[[Fate], None]
 
