@@ -1,8 +1,8 @@
-"""`vestibule COMMAND`: run | replay | demo | check | tail | web."""
+"""`vestibule COMMAND`: run | replay | demo | check | tail | web | report."""
 
 import argparse
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from vestibule import config, log
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--annotate", type=Path, metavar="FILE", help="write a video with what was seen drawn on it")
 
     _add_web(commands)
+    _add_report(commands)
     demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
     demo.add_argument("--clip", type=Path, metavar="FILE", help="your own footage instead")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
@@ -77,6 +78,19 @@ def _jobs(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of files from 1 to {_MOST_JOBS}")
     return int(text)
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    report = commands.add_parser("report", help="customers, what they wear, alerts and claims, out of the ledger")
+    report.add_argument("--config", type=Path, metavar="FILE", help="configuration, TOML: its ledger, its store")
+    report.add_argument("--ledger", type=Path, metavar="FILE", help="another ledger; enough without a configuration")
+    report.add_argument("--site", metavar="ID", help="which store, if the ledger holds several")
+    report.add_argument("--from", dest="first", type=_day, metavar="DAY", help="first day, as 2026-11-01 (a week's)")
+    report.add_argument("--to", dest="last", type=_day, metavar="DAY", help="last day (that of the newest visit)")
+    report.add_argument("--camera", metavar="ID", help="what this one saw (all)")
+    report.add_argument("--format", dest="form", choices=("table", "csv", "json", "html"), default="table")
+    report.add_argument("--out", type=Path, metavar="FILE", help="write there instead of on standard output")
+    report.set_defaults(run=_report)
 
 
 def _add_web(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -113,6 +127,14 @@ def _recording(text: str) -> tuple[str, Path]:
     if not camera_id or not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not ID=FILE, as in hall=hall.mp4")
     return camera_id, Path(path)
+
+
+def _day(text: str) -> date:
+    """Parse a day; parts of days are not reported, lest two reports be subtracted from each other."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; name a whole one, such as 2026-11-01") from error
 
 
 def _load(path: Path) -> config.Settings:
@@ -189,6 +211,24 @@ def _web(args: argparse.Namespace) -> int:
             return commands.revoke(settings, args.device, sys.stdout)
         case _:
             return service.run(settings)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from vestibule.report import ReportOptions, report  # noqa: PLC0415
+
+    if args.config is None and args.ledger is None:
+        raise ConfigError("report: name a configuration with --config, or a ledger with --ledger")
+    options = ReportOptions(
+        ledger=args.ledger,
+        site=args.site,
+        first=args.first,
+        last=args.last,
+        camera=args.camera,
+        form=args.form,
+        out=args.out,
+    )
+    settings = None if args.config is None else _load(args.config)
+    return report(settings, options, today=datetime.now(UTC).date(), stream=sys.stdout)
 
 
 def _demo(args: argparse.Namespace) -> int:

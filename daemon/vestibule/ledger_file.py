@@ -6,6 +6,7 @@ file sound and lose the last ones; https://www.sqlite.org/pragma.html#pragma_syn
 """
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vestibule.errors import SinkError
-from vestibule.ledger_rows import AlertRow, ClaimRow, Row, VisitRow, Worn
+from vestibule.ledger_rows import AlertRow, ClaimRow, Row, VisitRow, read_visits
 from vestibule.sqlite_file import explained, set_aside, wipe
 
 _CHECKPOINT_PAGES = 256  # of 4 KiB: the log beside the file stays near 1 MiB
@@ -143,13 +144,7 @@ class LedgerFile:
     def visits_since(self, site: str, since_s: float) -> tuple[VisitRow, ...]:
         """Return every visit of the stays that have one since then, in the order of their start."""
         with self._opened() as db:
-            found = db.execute(
-                "SELECT * FROM visits WHERE site = ?1 AND stay_id IN "
-                "(SELECT stay_id FROM visits WHERE site = ?1 AND began_at_s >= ?2) ORDER BY began_at_s, id",
-                (site, since_s),
-            ).fetchall()
-            garments = "SELECT * FROM garments WHERE visit = ?"
-            return tuple(_visit(row, db.execute(garments, (row["id"],))) for row in found)
+            return tuple(read_visits(db, site, since_s, math.inf))
 
     def cameras(self, site: str) -> tuple[str, ...]:
         """Return the cameras of which there are visits."""
@@ -232,27 +227,4 @@ def _put_visit(db: sqlite3.Connection, row: VisitRow) -> None:
     db.executemany(
         "INSERT INTO garments (visit, label, score, is_group) VALUES (?, ?, ?, ?)",
         [(visit, worn.label, worn.score, worn.is_group) for worn in row.worn],
-    )
-
-
-def _visit(row: sqlite3.Row, garments: sqlite3.Cursor) -> VisitRow:
-    worn = (Worn(label=each["label"], score=each["score"], is_group=bool(each["is_group"])) for each in garments)
-    return VisitRow(
-        event_id=row["event_id"],
-        type="end",
-        site=row["site"],
-        camera=row["camera"],
-        visit_id=row["visit_id"],
-        stay_id=row["stay_id"],
-        in_doubt=bool(row["in_doubt"]),
-        began_at_s=row["began_at_s"],
-        duration_s=row["duration_s"],
-        entered=bool(row["entered"]),
-        staff=bool(row["staff"]),
-        settled=bool(row["settled"]),
-        readings=row["readings"],
-        zones=tuple(json.loads(row["zones"])),
-        worn=tuple(worn),
-        classifier=row["classifier"],
-        detector=row["detector"],
     )

@@ -1,6 +1,8 @@
 """What is kept of a message: visits, alerts and claims as rows, without pictures, embeddings or names of people."""
 
 import json
+import sqlite3
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -75,6 +77,19 @@ class ClaimRow:
 
 Row = VisitRow | AlertRow | ClaimRow
 
+_VISITS_OF_PERIOD = """
+SELECT * FROM visits WHERE site = ?1 AND stay_id IN (
+    SELECT stay_id FROM visits WHERE site = ?1 AND began_at_s >= ?2 AND began_at_s < ?3
+) ORDER BY began_at_s, id
+"""
+_GARMENTS_OF_PERIOD = """
+SELECT * FROM garments WHERE visit IN (
+    SELECT id FROM visits WHERE site = ?1 AND stay_id IN (
+        SELECT stay_id FROM visits WHERE site = ?1 AND began_at_s >= ?2 AND began_at_s < ?3
+    )
+) ORDER BY visit, label
+"""
+
 
 def row_of(message: Message, *, prefix: str, site: str) -> Row | None:
     """Return what a message says of visits, alerts and claims; None if it is about something else.
@@ -140,4 +155,42 @@ def _claim(payload: dict[str, Any]) -> ClaimRow:
         visit_id=payload["visit_id"],
         raised_at_s=payload["raised_at_s"],
         claimed_at_s=payload["claimed_at_s"],
+    )
+
+
+def read_visits(db: sqlite3.Connection, site: str, from_s: float, to_s: float) -> list[VisitRow]:
+    """Return every visit of the stays that have one in a period, in the order of their start; two queries.
+
+    Args:
+        db: a ledger, with rows as `sqlite3.Row`.
+        site: the store's id.
+        from_s: where the period begins, Unix seconds.
+        to_s: where it has ended.
+    """
+    values = (site, from_s, to_s)
+    worn: defaultdict[int, list[Worn]] = defaultdict(list)
+    for row in db.execute(_GARMENTS_OF_PERIOD, values):
+        worn[row["visit"]].append(Worn(label=row["label"], score=row["score"], is_group=bool(row["is_group"])))
+    return [_kept_visit(row, tuple(worn[row["id"]])) for row in db.execute(_VISITS_OF_PERIOD, values)]
+
+
+def _kept_visit(row: sqlite3.Row, worn: tuple[Worn, ...]) -> VisitRow:
+    return VisitRow(
+        event_id=row["event_id"],
+        type="end",
+        site=row["site"],
+        camera=row["camera"],
+        visit_id=row["visit_id"],
+        stay_id=row["stay_id"],
+        in_doubt=bool(row["in_doubt"]),
+        began_at_s=row["began_at_s"],
+        duration_s=row["duration_s"],
+        entered=bool(row["entered"]),
+        staff=bool(row["staff"]),
+        settled=bool(row["settled"]),
+        readings=row["readings"],
+        zones=tuple(json.loads(row["zones"])),
+        worn=worn,
+        classifier=row["classifier"],
+        detector=row["detector"],
     )

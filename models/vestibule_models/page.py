@@ -45,7 +45,19 @@ figure img { display: block; width: 100%; height: 220px; object-fit: contain; ba
 figcaption { padding: .5rem .6rem; font-size: .78rem; line-height: 1.4; }
 figcaption code { color: var(--soft); font-size: .72rem; overflow-wrap: anywhere; }
 .wrong { color: #b3361e; } .missed { color: #8a5a00; }
-@media print { header { padding-bottom: 1rem; } main { margin-top: 1rem; } section { break-inside: avoid; } }
+@page { size: A4; margin: 14mm 12mm; }
+@media print {
+  body { background: none; font-size: 10.5pt; }
+  header { background: none; color: var(--ink); padding: 0 0 .9rem; }
+  header p { color: var(--soft); }
+  header > div, main { max-width: none; padding: 0 1px; }
+  main { margin-top: 0; }
+  .tiles { grid-template-columns: repeat(4, 1fr); }
+  .tile, section { box-shadow: none; break-inside: avoid; }
+  section { padding: .7rem 1rem; margin-top: .7rem; overflow: visible; }
+  p { margin: .25rem 0 .5rem; line-height: 1.4; }
+  th, td { padding-top: .14rem; padding-bottom: .14rem; }
+}
 """
 
 

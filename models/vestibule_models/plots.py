@@ -1,4 +1,4 @@
-"""Plots of an evaluation, each as the text of an SVG picture that can stand in a page."""
+"""Plots of an evaluation and their style, each as the text of an SVG picture that can stand in a page."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +53,7 @@ def ranges(rows: Mapping[str, Interval], *, label: str, goal: float | None = Non
         axes.set_xlabel(label)
         axes.grid(visible=False, axis="y")
 
-    return _one(draw, 7.2, 0.7 + 0.34 * len(rows))
+    return svg_of(draw, 7.2, 0.7 + 0.34 * len(rows))
 
 
 def reliability(calibration: Calibration) -> str:
@@ -70,7 +70,7 @@ def reliability(calibration: Calibration) -> str:
             axes.annotate(str(count), (place_x, place_y), (8, -12), textcoords="offset points", fontsize=8, color=GREY)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="score", ylabel="share worn", aspect="equal")
 
-    return _one(draw, 4.6, 4.4)
+    return svg_of(draw, 4.6, 4.4)
 
 
 def precision_recall(
@@ -118,7 +118,7 @@ def bars(groups: Mapping[str, Mapping[str, Interval]], *, label: str) -> str:
         axes.grid(visible=False, axis="x")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(inner))
 
-    return _one(draw, 9.2, 3.2)
+    return svg_of(draw, 9.2, 3.2)
 
 
 def matrix(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -139,10 +139,11 @@ def matrix(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> str
         axes.set(xlabel="told", ylabel="worn")
         axes.grid(visible=False)
 
-    return _one(draw, 1.6 + 0.52 * len(columns), 1.2 + 0.34 * len(rows))
+    return svg_of(draw, 1.6 + 0.52 * len(columns), 1.2 + 0.34 * len(rows))
 
 
-def _one(draw: Callable[["Axes"], None], width: float, height: float) -> str:
+def svg_of(draw: Callable[["Axes"], None], width: float, height: float) -> str:
+    """Return what `draw` puts on a pair of axes, in the house style; inches. The same drawing gives the same text."""
     import matplotlib as mpl  # noqa: PLC0415 - an extra
     from matplotlib.figure import Figure  # noqa: PLC0415
 
