@@ -27,7 +27,7 @@ class Deployed:
 
 @contextmanager
 def deployed(folder: Path) -> Iterator[Deployed]:
-    ports = _free_ports(2)
+    ports = free_ports(2)
     config = _prepare(folder, ports)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([find_mosquitto(), "-c", config], stdout=log, stderr=subprocess.STDOUT)
@@ -61,7 +61,7 @@ def _prepare(folder: Path, ports: list[int]) -> Path:
     return folder / "mosquitto.conf"
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     probes = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [probe.getsockname()[1] for probe in probes]
     for probe in probes:
