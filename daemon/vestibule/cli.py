@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(run=_replay)
     check = commands.add_parser("check", help="try the configuration, models, cameras and broker, a line each")
     check.set_defaults(run=_check)
-    tail = commands.add_parser("tail", help="print the alerts as they arrive, as a staff app would")
+    tail = commands.add_parser("tail", help="print alerts and claims as they arrive, as a staff app would")
     tail.set_defaults(run=_tail)
     for command in (run, replay, check, tail):
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration, TOML")

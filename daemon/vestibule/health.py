@@ -1,22 +1,17 @@
 """What the daemon knows of itself: each camera's state, what became of its frames, and whether the work goes on."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal
 
 import structlog
 
-from vestibule.errors import SourceProblem
+from vestibule.camera_payloads import CameraPayload, CamerasPayload, CameraState, cameras_topic
+from vestibule.payload_fields import SCHEMA_VERSION, encode, to_ms
 from vestibule.sources import Fate
 from vestibule.types import Message
-
-CameraState = SourceProblem | Literal["connecting", "online", "blank", "still", "ended"]
-"""connecting: not tried yet; online: gives pictures; blank: of one colour; still: the same one again and again;
-ended: a file, played."""
 
 STUCK_AFTER_S = 30.0
 """A worker that stands still for so long does not come back."""
@@ -192,22 +187,22 @@ def cameras_message(health: Health, *, site: str, prefix: str, at_s: float) -> M
         prefix: of the topics.
         at_s: Unix seconds, UTC.
     """
-    cameras = {
-        camera.camera_id: {
-            "state": camera.state,
-            "since_s": round(camera.since_s, 3),
-            "reason": camera.reason,
-            "connects": camera.connects,
-            "frames": camera.frames,
-        }
-        for camera in health.cameras()
-    }
-    payload = {
-        "schema_version": 1,
-        "at_s": round(at_s, 3),
-        "summary": summary(health.cameras()),
-        "cameras": cameras,
-        "counts": health.counts,
-    }
-    body = json.dumps(payload, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
-    return Message(topic=f"{prefix}/{site}/cameras", at_s=at_s, payload=body)
+    cameras = health.cameras()
+    payload = CamerasPayload(
+        schema_version=SCHEMA_VERSION,
+        site=site,
+        at_s=to_ms(at_s) / 1000,
+        summary=summary(cameras),
+        cameras={
+            camera.camera_id: CameraPayload(
+                state=camera.state,
+                since_s=to_ms(camera.since_s) / 1000,
+                reason=camera.reason,
+                connects=camera.connects,
+                frames={str(fate): number for fate, number in camera.frames.items()},
+            )
+            for camera in cameras
+        },
+        counts=health.counts,
+    )
+    return Message(topic=cameras_topic(prefix, site), at_s=at_s, payload=encode(payload))

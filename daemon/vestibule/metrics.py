@@ -13,10 +13,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from vestibule.camera_payloads import CameraState
 from vestibule.claims import ClaimDecision, ClaimOutcome
 from vestibule.config import Settings
 from vestibule.endpoint import Page
-from vestibule.health import CameraHealth, CameraState, Health
+from vestibule.health import CameraHealth, Health
 from vestibule.observers import Stage
 from vestibule.outbox import OutboxStatus
 from vestibule.outbox_file import Outcome

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
+from vestibule.camera_payloads import CamerasPayload
 from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload
 from vestibule.payload_fields import (
     SCHEMA_VERSION,
@@ -138,6 +139,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "alert": AlertPayload,
     "visit": VisitPayload,
     "health": HealthPayload,
+    "cameras": CamerasPayload,
     "claim": ClaimPayload,
     "claim-set": ClaimSetPayload,
 }

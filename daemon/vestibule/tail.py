@@ -1,4 +1,4 @@
-"""`vestibule tail`: subscribes to the alerts as a staff's app would and prints a line for each."""
+"""`vestibule tail`: subscribes to alerts and claims as a staff's app would and prints a line for each."""
 
 import os
 import sys
@@ -16,7 +16,9 @@ import structlog
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from vestibule.claim_payloads import ClaimPayload, claim_state_topic
 from vestibule.config import Settings
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, address
@@ -37,19 +39,30 @@ class AlertSubscriber:
         config: the broker.
         site: the store's id.
         on_alert: called in the client's network thread.
+        on_claim: told there of every claim that wins from now on; if absent, claims are left alone.
 
     Attributes:
-        ignored: messages so far that were no alert; the first and then one a minute is logged.
+        ignored: messages so far that were no alert or claim; the first and then one a minute is logged.
 
     Raises:
         SinkError: the certificate authority's file cannot be used.
         ConfigError: the password file cannot be read.
     """
 
-    def __init__(self, config: MqttConfig, *, site: str, on_alert: Callable[[AlertPayload], None]) -> None:
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        site: str,
+        on_alert: Callable[[AlertPayload], None],
+        on_claim: Callable[[ClaimPayload], None] | None = None,
+    ) -> None:
         self._config = config
-        self._topic = alerts_topic(config.prefix, site)
-        self._on_alert = on_alert
+        self._alerts = alerts_topic(config.prefix, site)
+        self._topics = [self._alerts]
+        if on_claim is not None:
+            self._topics.append(claim_state_topic(config.prefix, site, "+"))
+        self._on_alert, self._on_claim = on_alert, on_claim
         self._answered = Event()
         self._denied: str | None = None
         self.ignored = 0
@@ -71,9 +84,8 @@ class AlertSubscriber:
         if not self._answered.wait(timeout_s):
             raise SinkError(f"broker {address(self._config)}: no answer to the subscription in {timeout_s:g} s")
         if self._denied is not None:
-            raise SinkError(
-                f"broker {address(self._config)}: denies {self._topic} ({self._denied}); check its access list"
-            )
+            topics = " or ".join(self._topics)
+            raise SinkError(f"broker {address(self._config)}: denies {topics} ({self._denied}); check its access list")
 
     def close(self) -> None:
         """Disconnect."""
@@ -81,7 +93,7 @@ class AlertSubscriber:
         self._connection.client.on_subscribe = self._connection.client.on_message = None
 
     def _subscribe(self) -> None:
-        self._connection.client.subscribe(self._topic, qos=1)
+        self._connection.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _handle_suback(
         self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
@@ -91,19 +103,16 @@ class AlertSubscriber:
 
     def _handle_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         try:
-            alert = read_alert(message.payload)
+            if message.topic == self._alerts:
+                self._on_alert(read_alert(message.payload))
+            elif self._on_claim is not None and message.payload and not message.retain:
+                self._on_claim(read_claim_state(message.payload))
         except ValueError:
             self.ignored += 1
             now_s = time.monotonic()
             if now_s >= self._next_complaint_s:
                 self._next_complaint_s = now_s + _COMPLAIN_EVERY_S
-                _log.warning(
-                    "not an alert of this version",
-                    topic=message.topic,
-                    ignored=self.ignored,
-                )
-        else:
-            self._on_alert(alert)
+                _log.warning("not an alert or claim of this version", topic=message.topic, ignored=self.ignored)
 
 
 def read_alert(payload: bytes | bytearray) -> AlertPayload:
@@ -118,16 +127,38 @@ def read_alert(payload: bytes | bytearray) -> AlertPayload:
     return alert
 
 
+def read_claim_state(payload: bytes | bytearray) -> ClaimPayload:
+    """Parse what came over the topic of a claim's state, from whomever.
+
+    Raises:
+        ValueError: it is no claim of this version, or of no time that a calendar has.
+    """
+    claim = ClaimPayload.model_validate_json(payload)
+    if max(claim.raised_at_s, claim.claimed_at_s) >= _LATEST_S:
+        raise ValueError(f"raised or claimed after the year 2106: {claim.raised_at_s:g}, {claim.claimed_at_s:g}")
+    return claim
+
+
 def alert_line(alert: AlertPayload, zone: ZoneInfo) -> str:
     """One printable line for people: the store's time, camera, what is worn and where."""
     raised_at = datetime.fromtimestamp(alert.raised_at_s, zone)
     where = f"  ({', '.join(alert.zones)})" if alert.zones else ""
-    line = f"{raised_at:%H:%M:%S} {alert.camera}  {alert.summary}{where}"
+    return _printable(f"{raised_at:%H:%M:%S} {alert.camera}  {alert.summary}{where}")
+
+
+def claim_line(claim: ClaimPayload, zone: ZoneInfo) -> str:
+    """One printable line for people: who goes, where, and how long the alert had waited."""
+    claimed_at = datetime.fromtimestamp(claim.claimed_at_s, zone)
+    waited_s = claim.claimed_at_s - claim.raised_at_s
+    return _printable(f"{claimed_at:%H:%M:%S} {claim.camera}  {claim.by} goes, {waited_s:.0f} s after the alert")
+
+
+def _printable(line: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in line)  # nobody shall command the reader's terminal
 
 
 def run(settings: Settings, *, out: TextIO | None = None, stop: Event | None = None) -> int:
-    """Print alerts until interrupted (Ctrl-C), `stop` is set, or the reader of a pipe has gone; return 0.
+    """Print alerts and claims until interrupted (Ctrl-C), `stop` is set, or the reader of a pipe has gone; return 0.
 
     Raises:
         SinkError: the broker cannot be reached at the start, refuses, or denies the subscription.
@@ -135,11 +166,17 @@ def run(settings: Settings, *, out: TextIO | None = None, stop: Event | None = N
     """
     stream = sys.stdout if out is None else out
     # Printing happens here and not in the network thread, where a slow terminal would hold up the keepalive.
-    alerts: SimpleQueue[AlertPayload] = SimpleQueue()
-    subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=alerts.put)
+    lines: SimpleQueue[str] = SimpleQueue()
+    zone = settings.site.zone_info
+    subscriber = AlertSubscriber(
+        settings.mqtt,
+        site=settings.site.id,
+        on_alert=lambda alert: lines.put(alert_line(alert, zone)),
+        on_claim=lambda claim: lines.put(claim_line(claim, zone)),
+    )
     try:
         subscriber.wait_subscribed(settings.mqtt.connect_timeout_s + 1.0)
-        _print_alerts(alerts, stream, settings.site.zone_info, stop or Event())
+        _print_lines(lines, stream, stop or Event())
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
@@ -151,7 +188,7 @@ def run(settings: Settings, *, out: TextIO | None = None, stop: Event | None = N
     return 0
 
 
-def _print_alerts(alerts: SimpleQueue[AlertPayload], stream: TextIO, zone: ZoneInfo, stop: Event) -> None:
+def _print_lines(lines: SimpleQueue[str], stream: TextIO, stop: Event) -> None:
     while not stop.is_set():
         with suppress(Empty):
-            print(alert_line(alerts.get(timeout=_POLL_S), zone), file=stream, flush=True)
+            print(lines.get(timeout=_POLL_S), file=stream, flush=True)

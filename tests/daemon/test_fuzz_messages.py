@@ -13,17 +13,23 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from mqtt_client import make_alert, make_message
 
+from vestibule.claim_payloads import claim_message, read_claim
 from vestibule.claims import Claims
 from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
 from vestibule.payloads import json_schema
-from vestibule.tail import alert_line, read_alert
+from vestibule.tail import alert_line, claim_line, read_alert, read_claim_state
 from vestibule.types import ClaimRequest
 from vestibule_models.artifact import ArtifactError, load_manifest
 
 ALERT = json.loads(make_message(1).payload)
 ALERT_RAISED = make_alert(1)
 CLAIM: dict[str, Any] = {"schema_version": 1, "by": "Ana", "claim_id": "press-0001"}
+STATE = json.loads(
+    claim_message(
+        ALERT_RAISED, read_claim(json.dumps(CLAIM).encode()), site="store", prefix="vestibule", at_s=1_700_000_010.0
+    ).payload
+)
 MANIFEST = {
     "schema_version": 1,
     "kind": "person-detector",
@@ -78,8 +84,17 @@ def test_what_is_told_of_a_claim_is_as_its_schema_says_or_nothing(payload: bytes
     for message in decision.messages:
         state = json.loads(message.payload)
         Draft202012Validator(json_schema("claim")).validate(state)
-        assert state["by"].isprintable()
+        assert claim_line(read_claim_state(message.payload), ZoneInfo("UTC")).isprintable()
         assert len(message.payload) < 4096
+
+
+@given(payload=changed(STATE))
+@example(payload=json.dumps({**STATE, "raised_at_s": 1e300}).encode())
+@example(payload=json.dumps({**STATE, "camera": "\x1b[2J"}).encode())
+def test_what_tail_prints_of_a_claim_is_one_printable_line_or_nothing(payload: bytes) -> None:
+    with suppress(ValueError):
+        line = claim_line(read_claim_state(payload), ZoneInfo("Pacific/Kiritimati"))
+        assert line.isprintable()
 
 
 def test_an_alert_of_no_possible_time_is_refused() -> None:

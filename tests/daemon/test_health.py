@@ -1,9 +1,11 @@
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from vestibule import log
 from vestibule.health import Health, cameras_message, summary
+from vestibule.payloads import json_schema
 from vestibule.sections import LogConfig
 
 
@@ -95,6 +97,7 @@ def test_the_message_has_states_and_counts(health: Health, clock: Clock) -> None
     health.count("batches_dropped")
     message = cameras_message(health, site="store", prefix="vestibule", at_s=clock())
     payload = json.loads(message.payload)
+    Draft202012Validator(json_schema("cameras")).validate(payload)
     assert message.topic == "vestibule/store/cameras"
     assert payload["cameras"]["door"]["frames"] == {"captured": 1, "too_old": 1}
     assert payload["cameras"]["floor"]["state"] == "connecting"

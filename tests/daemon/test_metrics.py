@@ -17,9 +17,10 @@ from toyshop import clip, crossing
 
 from vestibule.alert_sections import AlertRule
 from vestibule.broker import Mosquitto
+from vestibule.camera_payloads import CameraState
 from vestibule.claims import ClaimDecision
 from vestibule.config import Settings
-from vestibule.health import STUCK_AFTER_S, CameraState, Health
+from vestibule.health import STUCK_AFTER_S, Health
 from vestibule.metrics import Metrics
 from vestibule.outbox import Outbox
 from vestibule.sections import CameraConfig, MqttConfig

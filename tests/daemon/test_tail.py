@@ -3,29 +3,74 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from mqtt_client import WAIT_S, make_message, needs_mosquitto, wait_until
+from mqtt_client import WAIT_S, make_alert, make_message, needs_mosquitto, wait_until
 from structlog.testing import capture_logs
 
 from vestibule.broker import Mosquitto
+from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload, claim_message
 from vestibule.config import Settings
 from vestibule.errors import SinkError
 from vestibule.payloads import AlertPayload
 from vestibule.sections import MqttConfig, SiteConfig
 from vestibule.sinks import MqttSink
-from vestibule.tail import AlertSubscriber, alert_line, run
+from vestibule.tail import AlertSubscriber, alert_line, claim_line, read_claim_state, run
 from vestibule.types import Message
 
 ALERT = AlertPayload.model_validate_json(make_message().payload)
+
+
+def claim_of(number: int) -> Message:
+    claim = ClaimSetPayload(schema_version=1, by="Ana", claim_id="press-0001")
+    return claim_message(make_alert(number), claim, site="store", prefix="vestibule", at_s=1_700_000_012.5)
+
+
+CLAIM = ClaimPayload.model_validate_json(claim_of(1).payload)
 
 
 def test_a_line_tells_the_store_s_time_camera_garments_and_zones() -> None:
     assert alert_line(ALERT, ZoneInfo("UTC")) == "22:13:22 door  customer wearing Dress/Blazer  (entrance)"
     assert alert_line(ALERT, ZoneInfo("America/Mexico_City")).startswith("16:13:22 door")
     assert alert_line(ALERT.model_copy(update={"zones": ()}), ZoneInfo("UTC")).endswith("Dress/Blazer")
+
+
+def test_a_line_tells_who_goes_and_how_long_the_alert_had_waited() -> None:
+    assert claim_line(CLAIM, ZoneInfo("UTC")) == "22:13:32 door  Ana goes, 10 s after the alert"
+
+
+def test_a_claim_of_no_possible_time_is_refused() -> None:
+    later = CLAIM.model_copy(update={"claimed_at_s": 1e18}).model_dump_json().encode()
+    with pytest.raises(ValueError, match="after the year 2106"):
+        read_claim_state(later)
+
+
+@needs_mosquitto
+def test_claims_that_win_arrive_and_those_of_before_do_not() -> None:
+    claims: list[ClaimPayload] = []
+    with Mosquitto() as broker:
+        config = MqttConfig(port=broker.port)
+        sink = MqttSink(config, site="store")
+        subscribers: list[AlertSubscriber] = []
+        try:
+            sink.publish(claim_of(1))
+            wait_until(lambda: sink.state == "connected" and not sink._under_way, "the first claim at the broker")
+            subscriber = AlertSubscriber(config, site="store", on_alert=lambda _: None, on_claim=claims.append)
+            subscribers.append(subscriber)
+            subscriber.wait_subscribed(WAIT_S)
+            sink.publish(replace(claim_of(1), payload=b""))
+            sink.publish(replace(claim_of(2), payload=b"{}"))
+            sink.publish(claim_of(3))
+            wait_until(lambda: bool(claims), "the claim")
+            assert subscriber.ignored == 1
+        finally:
+            for each in subscribers:
+                each.close()
+            sink.close(1.0)
+    assert [claim.alert_id for claim in claims] == ["visit-3:suit"]
 
 
 @needs_mosquitto
@@ -41,7 +86,7 @@ def test_every_alert_arrives_also_after_a_restart_and_what_is_none_is_left_out()
                 sink.publish(Message(topic="vestibule/store/alerts", at_s=0.0, payload=b'{"schema_version":9}'))
                 sink.publish(make_message(1))
                 wait_until(lambda: len(alerts) == 1, "the first alert")
-            assert [entry["event"] for entry in log if "ignored" in entry] == ["not an alert of this version"]
+            assert [entry["event"] for entry in log if "ignored" in entry] == ["not an alert or claim of this version"]
             broker.restart()
             wait_until(lambda: broker.log.count("-tail-") > 0, "the subscriber's return")
             number = 1

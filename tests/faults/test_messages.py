@@ -134,7 +134,7 @@ def test_on_the_alerts_topic_of_tail(broker: Mosquitto) -> None:
             subscriber.close()
     assert [alert.visit_id for alert in alerts] == ["visit-2"]
     assert subscriber.ignored == MESSAGES + len(HOSTILE)
-    assert [entry["event"] for entry in log].count("not an alert of this version") == 1
+    assert [entry["event"] for entry in log].count("not an alert or claim of this version") == 1
 
 
 @needs_mosquitto
