@@ -59,14 +59,6 @@ def publish_aside(port: int, topic: str, payload: bytes, *, retain: bool = False
     )
 
 
-def retained(port: int, site: str) -> list[bytes]:
-    """What a client that comes now is told of the site's availability."""
-    with listening(port, f"vestibule/{site}/available") as received:
-        wait_until(lambda: bool(received), "the retained availability")
-        assert received[0].retain
-        return on_topic(received, "/available")
-
-
 def test_another_client_receives_the_alert_as_the_schema_says(broker: Mosquitto) -> None:
     message = make_message()
     with listening(broker.port) as received, open_sink(MqttConfig(port=broker.port)) as sink:
@@ -182,8 +174,8 @@ def test_claims_are_handed_over_and_one_too_many_is_ignored(broker: Mosquitto, l
 def test_availability_is_retained_online_and_offline(broker: Mosquitto) -> None:
     with open_sink(MqttConfig(port=broker.port), site="shop-a") as sink:
         sink.wait_connected(WAIT_S)
-        assert retained(broker.port, "shop-a") == [b"online"]
-    assert retained(broker.port, "shop-a") == [b"offline"]
+        wait_retained(broker.port, "vestibule/shop-a/available", [b"online"])
+    wait_retained(broker.port, "vestibule/shop-a/available", [b"offline"])
 
 
 def test_the_last_will_fires_when_the_process_is_killed(broker: Mosquitto) -> None:
@@ -207,7 +199,7 @@ def test_the_last_will_fires_when_the_process_is_killed(broker: Mosquitto) -> No
             process.wait(WAIT_S)
         wait_until(lambda: on_topic(received, "/available") == [b"online", b"offline"], "the last will")
     assert process.returncode == -signal.SIGKILL
-    assert retained(broker.port, "doomed") == [b"offline"]
+    wait_retained(broker.port, "vestibule/doomed/available", [b"offline"])
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
