@@ -21,6 +21,10 @@ _SAMPLED_HW = (48, 12)
 _WIDTH_SHARE = 0.6
 """The middle of the box: its sides show the background."""
 SIZE = PARTS * _BINS**3
+_CHEST, _LEGS = (0.2, 0.45), (0.55, 0.85)
+"""From where to where the upper and lower clothes are in the height of a box."""
+_TRUNK_SHARE = 0.3
+"""Of a box's width, in its middle: no arms, no background."""
 
 
 def signature(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -> Floats:
@@ -47,6 +51,28 @@ def signature(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -
         return np.zeros(SIZE, np.float32)
     result: Floats = np.sqrt(counts / counts.sum(), dtype=np.float32)
     return result
+
+
+def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -> Floats:
+    """Return the median colour of the upper and of the lower clothes, to be compared between cameras.
+
+    Args:
+        image: uint8 (H, W, 3) BGR.
+        box_xyxy: (4,) pixels, of a whole person.
+
+    Returns:
+        float32 (6,): L (0 to 255), a and b (about 0) of the chest, then of the legs, in OpenCV's scale.
+    """
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (float(value) for value in box_xyxy)
+    middle, half = (x0 + x1) / 2, (x1 - x0) * _TRUNK_SHARE / 2
+    left, right = _span(middle - half, middle + half, width)
+    medians = []
+    for begin, end in (_CHEST, _LEGS):
+        top, bottom = _span(y0 + begin * (y1 - y0), y0 + end * (y1 - y0), height)
+        lab = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2LAB)
+        medians.append(np.median(lab.reshape(-1, 3), axis=0) - (0, 128, 128))
+    return np.concatenate(medians).astype(np.float32)
 
 
 def distance(a: Floats, b: Floats) -> Floats:

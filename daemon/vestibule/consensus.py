@@ -33,6 +33,8 @@ class Evidence:
         votes: int64 (19,), how many readings alone reached the threshold.
         look: float64 (D,), sum of w_i times the embedding; None before the first.
         worn_before: which categories were worn one reading ago.
+        clothes_lab: float64 (6,), sum of w_i times the colours of the clothes, where they are known.
+        clothes_weight: sum of those w_i.
     """
 
     def __init__(self, thresholds: Mapping[GarmentName, Thresholds]) -> None:
@@ -48,6 +50,8 @@ class Evidence:
         self.votes = np.zeros(len(_NAMES), np.int64)
         self.look: npt.NDArray[np.float64] | None = None
         self.worn_before: tuple[bool, ...] | None = None
+        self.clothes_lab = np.zeros(6)
+        self.clothes_weight = 0.0
         self._worn: tuple[bool, ...] | None = None
 
     def add(self, reading: Reading) -> None:
@@ -64,6 +68,9 @@ class Evidence:
         self.scores += weight * scores
         self.votes += scores >= self._likely
         self.look = weight * embedding + (0.0 if self.look is None else self.look)
+        if np.isfinite(reading.clothes_lab).all():
+            self.clothes_lab += weight * reading.clothes_lab
+            self.clothes_weight += weight
         self._note()
 
     def merge(self, other: "Evidence") -> None:
@@ -77,6 +84,8 @@ class Evidence:
         self.scores += other.scores
         self.votes += other.votes
         self.look = other.look + (0.0 if self.look is None else self.look)
+        self.clothes_lab += other.clothes_lab
+        self.clothes_weight += other.clothes_weight
         self._note()
         if was_empty:
             self.worn_before = other.worn_before
@@ -134,7 +143,12 @@ class Evidence:
             return None
         length = max(float(np.linalg.norm(self.look)), 1e-9)
         means = self._means()[: len(LABELS)]
-        return Appearance(look=(self.look / length).astype(np.float32), garments=means.astype(np.float32))
+        clothes = self.clothes_lab / self.clothes_weight if self.clothes_weight else np.full(6, np.nan)
+        return Appearance(
+            look=(self.look / length).astype(np.float32),
+            garments=means.astype(np.float32),
+            clothes_lab=clothes.astype(np.float32),
+        )
 
     def distance(self, other: "Evidence") -> float | None:
         """Return the cosine distance of the mean looks, 0 to 2; None where either has no reading."""

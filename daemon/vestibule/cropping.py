@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vestibule.colours import clothes_lab
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
 from vestibule_models.artifact import InputSpec
@@ -63,6 +64,7 @@ class Cropper:
                     captured_at_s=now_s,
                     quality=quality,
                     image=self._fit(image),
+                    clothes_lab=clothes_lab(tracks.frame.image, tracks.boxes_xyxy[index]),
                 )
             )
         return tuple(found)

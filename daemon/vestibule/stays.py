@@ -15,12 +15,18 @@ from vestibule.sections import CameraConfig
 from vestibule.stay_sections import StaysConfig
 from vestibule.types import Appearance, Stay, Visit
 
-_LIMIT = 1.0
-"""Two visits further apart than this are of two people; the unit of looks is the model's own for one camera."""
+_CLOTHES = 25.0
+"""Colours of clothes further apart than this are not of one customer, before cameras with different light."""
+_LIGHTNESS = 0.25
+"""Weight of the lightness beside the hue: it changes most with the light."""
+_GARMENTS = 0.75
+"""A garment whose scores differ by more is worn by one and not by the other."""
+_BOTH = 1.5
+"""Looks and colours as shares of their limits add up to this at most: if one is at its limit, the other is not."""
+_LOOKS_ALONE = 0.7
+"""Share of the limit within which looks suffice where no colours are known."""
 _MARGIN = 0.25
-"""Whatever else comes into question must be so much further away."""
-_GARMENTS = 1.0
-"""Weight of the garments beside the looks."""
+"""Whatever else comes into question must be so much more unlike, as the sum of the two shares."""
 _NEVER = 1e6
 
 Floats = npt.NDArray[np.float64]
@@ -180,15 +186,26 @@ class Stays:
             return np.inf
         if not window[0] <= part.first_seen_at_s - before.last_seen_at_s <= window[1]:
             return np.inf
-        cost = unlikeness(before.appearance, part.appearance, self._unit)
-        return cost if cost <= _LIMIT else np.inf
+        return unlikeness(before.appearance, part.appearance, self._unit)
 
 
 def unlikeness(a: Appearance, b: Appearance, same_person_distance: float) -> float:
-    """How unlike two people look, 0 if not at all; in shares of what is possible for one person before one camera."""
-    looks = 1 - float(a.look @ b.look)
-    garments = float(np.abs(a.garments - b.garments).max(initial=0.0))
-    return looks / same_person_distance + _GARMENTS * garments
+    """How unlike two people look: the looks' and the colours' distance as shares of their limits, added up.
+
+    Args:
+        a: one, before one camera.
+        b: the other, before another.
+        same_person_distance: between two looks; cosine distance.
+
+    Returns:
+        0 for the same to `_BOTH`; infinite if they cannot be one.
+    """
+    looks = (1 - float(a.look @ b.look)) / same_person_distance
+    apart = (a.clothes_lab - b.clothes_lab) * np.array([_LIGHTNESS, 1, 1] * 2)
+    colours = float(np.linalg.norm(apart)) / _CLOTHES if np.isfinite(apart).all() else _BOTH - _LOOKS_ALONE
+    garments = float(np.abs(a.garments - b.garments).max())
+    is_possible = garments <= _GARMENTS and max(looks, colours) <= 1 and looks + colours <= _BOTH
+    return max(looks + colours, 0.0) if is_possible else np.inf
 
 
 def _assign(costs: Floats, is_open: Sequence[bool]) -> dict[int, int]:

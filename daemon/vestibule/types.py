@@ -1,6 +1,6 @@
 """Every type that flows through the pipeline. Data flows one way; each stage returns a new type."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -20,6 +20,10 @@ def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _unknown_clothes() -> npt.NDArray[np.float32]:
+    return np.full(6, np.nan, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,6 +100,7 @@ class Crop:
         captured_at_s: when the frame was captured.
         quality: 0 to 1, of size, sharpness and completeness; weighs the reading.
         image: uint8 (h, w, 3) RGB, read-only.
+        clothes_lab: float32 (6,), as `colours.clothes_lab`; NaN where not known.
     """
 
     camera_id: str
@@ -103,9 +108,11 @@ class Crop:
     captured_at_s: float
     quality: float
     image: npt.NDArray[np.uint8]
+    clothes_lab: npt.NDArray[np.float32] = field(default_factory=_unknown_clothes)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", read_only(self.image))
+        object.__setattr__(self, "clothes_lab", read_only(self.clothes_lab))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,6 +142,7 @@ class Reading:
         quality: the crop's.
         probs: float32 (15,), independent, 0 to 1, in the order of `vestibule_models.labels.LABELS`.
         embedding: float32 (D,) of unit length, for re-identification.
+        clothes_lab: the crop's.
     """
 
     camera_id: str
@@ -143,10 +151,12 @@ class Reading:
     quality: float
     probs: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float32]
+    clothes_lab: npt.NDArray[np.float32] = field(default_factory=_unknown_clothes)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probs", read_only(self.probs))
         object.__setattr__(self, "embedding", read_only(self.embedding))
+        object.__setattr__(self, "clothes_lab", read_only(self.clothes_lab))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,14 +229,17 @@ class Appearance:
     Attributes:
         look: float32 (D,) of unit length, the mean embedding.
         garments: float32 (15,), the mean probabilities, as `Reading.probs`.
+        clothes_lab: float32 (6,), the mean of the readings'; NaN where not known.
     """
 
     look: npt.NDArray[np.float32]
     garments: npt.NDArray[np.float32]
+    clothes_lab: npt.NDArray[np.float32] = field(default_factory=_unknown_clothes)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "look", read_only(self.look))
         object.__setattr__(self, "garments", read_only(self.garments))
+        object.__setattr__(self, "clothes_lab", read_only(self.clothes_lab))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

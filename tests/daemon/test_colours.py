@@ -1,5 +1,6 @@
 """What somebody wears, as colours."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -41,6 +42,23 @@ def test_other_clothes_are_far_apart_and_where_a_colour_is_worn_counts() -> None
     upright, upside_down, plain = (worn(image, x) for x in (50, 200, 400))
     assert apart(upright, upside_down) > 0.6
     assert apart(upright, plain) > 0.9
+
+
+def test_clothes_are_the_colours_of_chest_and_legs_without_arms_and_head() -> None:
+    image = shop((50, RED, BLUE))
+    image[100:125, 50:110] = (200, 220, 240)  # the head
+    image[125:280, 50:62] = image[125:280, 98:110] = (0, 255, 0)  # somebody's arms, or what is behind
+    found = colours.clothes_lab(image, np.array([50, 100, 110, 280], np.float32))
+    lab = cv2.cvtColor(np.array([[RED, BLUE]], np.uint8), cv2.COLOR_BGR2LAB)[0].astype(float) - (0, 128, 128)
+    assert found == pytest.approx(lab.ravel())
+    assert found.dtype == np.float32
+
+
+@given(st.tuples(*[st.floats(-100, 800, width=32)] * 4))
+def test_clothes_have_a_colour_wherever_the_box_is(box: tuple[float, ...]) -> None:
+    found = colours.clothes_lab(shop((50, RED, BLUE)), np.array(box, np.float32))
+    assert found.shape == (6,)
+    assert np.isfinite(found).all()
 
 
 def test_a_box_a_little_off_changes_little() -> None:

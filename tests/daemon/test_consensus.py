@@ -46,6 +46,22 @@ def test_nothing_read_is_nothing_worn() -> None:
     assert nothing.distance(evidence(reading(0.9))) is None
 
 
+def test_what_somebody_looks_like_is_the_weighted_mean_and_unknown_colours_are_left_out() -> None:
+    assert evidence().appearance() is None
+    near, far = reading(0.9, quality=1.0), reading(0.3, quality=0.5, look=1)
+    red, grey = (np.array([light, 40, 20] * 2, np.float32) for light in (90, 180))
+    some = evidence(replace(near, clothes_lab=red), far)
+    some.merge(evidence(replace(far, clothes_lab=grey)))
+    found = some.appearance()
+    assert found is not None
+    assert found.look == pytest.approx(np.array([1, 2 / 8, 0, 0]) / np.hypot(1, 2 / 8))
+    assert found.garments[LABELS.index(GarmentLabel.DRESS)] == pytest.approx((0.9 + 2 * 0.3 / 8) / (1 + 2 / 8))
+    assert found.clothes_lab == pytest.approx(np.array([100, 40, 20] * 2))  # (90 + 180 / 8) / (1 + 1 / 8)
+    unknown = evidence(near).appearance()
+    assert unknown is not None
+    assert np.isnan(unknown.clothes_lab).all()
+
+
 def test_the_score_is_the_mean_weighted_by_the_cube_of_the_quality() -> None:
     (garment,) = evidence(reading(0.9, quality=1.0), reading(0.3, quality=0.5)).garments()
     assert garment.label == "Dress"

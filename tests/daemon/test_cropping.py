@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fakes import Box, Image, tracks
 
+from vestibule.colours import clothes_lab
 from vestibule.cropping import Cropper, covered_share, sharpness, visible_share
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
@@ -51,6 +52,7 @@ def test_a_crop_says_whose_it_is_and_is_read_only() -> None:
     assert crop.image.shape == (288, 144, 3)
     assert crop.image.dtype == np.uint8
     assert not crop.image.flags.writeable
+    assert crop.clothes_lab.tolist() == clothes_lab(NOISE, np.array(WHOLE, np.float32)).tolist()
 
 
 def test_nobody_in_view() -> None:

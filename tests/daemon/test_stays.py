@@ -99,13 +99,46 @@ def test_somebody_else_is_another_stay_and_not_in_doubt() -> None:
 
 
 def test_other_garments_speak_against_one_customer() -> None:
-    plain, near = look(1), look(1, turned=0.6 * UNIT)
-    dressed_otherwise = look(1, turned=0.6 * UNIT, wears="Jeans")
-    assert unlikeness(plain, near, UNIT) < 1 < unlikeness(plain, dressed_otherwise, UNIT)
-    for who, is_one in ((near, True), (dressed_otherwise, False)):
+    plain, dressed_otherwise = look(1), look(1, wears="Jeans")
+    assert unlikeness(plain, dressed_otherwise, UNIT) == float("inf")
+    for who, is_one in ((plain, True), (dressed_otherwise, False)):
         store = Store()
         store.comes("door", 0, plain)
         assert (store.comes("hall", 20, who).stay_id == "door-1") == is_one
+
+
+GREEN, DARKER, COOLER, RED = (
+    (120, -20, 10, 60, 0, 0),
+    (80, -20, 10, 40, 0, 0),
+    (120, -22, 4, 60, -2, -6),
+    (120, 40, 30, 60, 0, 0),
+)
+"""Lab of chest and legs."""
+
+
+def dressed(lab: tuple[int, ...], turned: float = 0.0) -> Appearance:
+    return replace(look(1, turned=turned), clothes_lab=np.array(lab, np.float32))
+
+
+def test_colours_tell_apart_whom_looks_do_not_and_other_light_does_not_matter() -> None:
+    shades = [unlikeness(dressed(GREEN), dressed(lab), UNIT) for lab in (GREEN, DARKER, COOLER, RED)]
+    assert shades[0] == pytest.approx(0, abs=1e-5)
+    assert max(shades[1:3]) < 1
+    assert shades[3] == float("inf")
+
+
+def test_looks_and_colours_cannot_both_be_at_their_limit() -> None:
+    near, far = (unlikeness(dressed(GREEN, turned=share * UNIT), dressed(DARKER), UNIT) for share in (0.5, 0.99))
+    assert near == pytest.approx(0.5 + unlikeness(dressed(GREEN), dressed(DARKER), UNIT), abs=1e-4)
+    assert near < far
+    assert unlikeness(dressed(GREEN, turned=0.99 * UNIT), dressed(GREEN), UNIT) == pytest.approx(0.99, abs=1e-4)
+    assert unlikeness(dressed(GREEN, turned=0.99 * UNIT), dressed((80, -30, 10, 40, -8, 0)), UNIT) == float("inf")
+
+
+def test_without_colours_the_looks_must_be_nearer() -> None:
+    assert unlikeness(look(1), look(1, turned=0.69 * UNIT), UNIT) < float("inf")
+    assert unlikeness(look(1), look(1, turned=0.71 * UNIT), UNIT) == float("inf")
+    assert unlikeness(dressed(GREEN), look(1, turned=0.71 * UNIT), UNIT) == float("inf")
 
 
 @pytest.mark.parametrize(("walk_s", "linked"), [(-0.1, False), (0, True), (60, True), (60.1, False)])
@@ -193,7 +226,7 @@ def test_a_second_who_could_as_well_have_been_it_is_in_doubt() -> None:
     assert store.comes("hall", 20, look(1)).stay_id == "door-1"
     later = store.comes("hall", 30, look(1))
     assert (later.stay_id, later.in_doubt) == ("hall-3", True)
-    clearly_less = store.comes("hall", 32, look(1, turned=0.9 * UNIT))
+    clearly_less = store.comes("hall", 32, look(1, turned=0.6 * UNIT))
     assert (clearly_less.stay_id, clearly_less.in_doubt) == ("hall-4", False)
 
 
@@ -201,9 +234,9 @@ def test_two_who_arrive_together_are_assigned_together() -> None:
     """The nearest look to both is the same; the whole fits best with each going to their own."""
     store = Store()
     store.comes("door", 0, look(1))
-    store.comes("door", 2, look(1, turned=0.9 * UNIT))
+    store.comes("door", 2, look(1, turned=0.65 * UNIT))
     pair = [
-        (store.visit("hall", 20, 25), look(1, turned=0.6 * UNIT)),
+        (store.visit("hall", 20, 25), look(1, turned=0.3 * UNIT)),
         (store.visit("hall", 20, 25), look(1, turned=0.0)),
     ]
     assert ids(store.place(*pair)) == ["door-2", "door-1"]

@@ -29,6 +29,7 @@ def to_readings(
             quality=crop.quality,
             probs=prob,
             embedding=embedding,
+            clothes_lab=crop.clothes_lab,
         )
         for crop, prob, embedding in zip(batch.crops, probs, embeddings, strict=True)
     )
