@@ -15,7 +15,7 @@ from mqtt_client import WAIT_S
 from vestibule.broker import HOST, find_mosquitto
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
-PASSWORDS = {"vestibule": "daemon's own", "staff": "floor", "homeassistant": "house"}
+PASSWORDS = {"vestibule": "daemon's own", "staff": "floor", "homeassistant": "house", "dashboard": "wall"}
 
 
 @dataclass(frozen=True, kw_only=True)

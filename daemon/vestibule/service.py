@@ -22,7 +22,7 @@ from vestibule.notify import Notifier
 from vestibule.outbox import Outbox
 from vestibule.pipeline import LivePipeline
 from vestibule.rules import Rules
-from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
+from vestibule.sinks import CountersSink, JsonlSink, LedgerSink, MqttSink, Sink
 from vestibule.snapshots import Album, open_album
 from vestibule.sources import open_source
 from vestibule.stages import Models, build_stages, load_models
@@ -49,12 +49,13 @@ class _Outputs:
 
     mqtt: MqttSink
     ledger: LedgerSink | None
+    counters: CountersSink
     claims: ClaimInbox
     others: list[Sink]
 
     @property
     def all(self) -> list[Sink]:
-        return [self.mqtt, *self.others, *self._ledgers]
+        return [self.mqtt, *self.others, *self._ledgers, self.counters]
 
     @property
     def _ledgers(self) -> list[LedgerSink]:
@@ -64,6 +65,13 @@ class _Outputs:
         self.mqtt.close(_DRAIN_S)
         for sink in (*self.others, *self._ledgers):
             sink.close()
+
+    def tend(self, now_s: float) -> None:
+        """See to what time brings: days that begin, disks that take something again."""
+        if self.ledger is not None:
+            self.ledger.tend(now_s)
+        self.counters.tend(now_s)
+        self.mqtt.tend()
 
 
 @dataclass(kw_only=True)
@@ -117,7 +125,7 @@ def run(settings: Settings, path: Path) -> int:
     wishes.hear()
     metrics = Metrics()
     monitoring = _Monitoring(metrics=metrics, endpoint=Endpoint(metrics.pages))
-    outputs, seq = _open_outputs(settings, metrics), 0
+    outputs, seq = _open_outputs(settings, metrics, clock), 0
     monitoring.serve(settings)
     try:
         while plan is not None:
@@ -133,7 +141,7 @@ def run(settings: Settings, path: Path) -> int:
             seq = _run_plan(plan, watch, clock, seq)
             if watch.next_plan is not None and _wants(watch.next_plan.settings) != _wants(plan.settings):
                 outputs.close()
-                outputs = _open_outputs(watch.next_plan.settings, metrics)
+                outputs = _open_outputs(watch.next_plan.settings, metrics, clock)
             plan = watch.next_plan
     finally:
         notifier.stopping()
@@ -175,13 +183,32 @@ def _wants(settings: Settings) -> tuple[object, ...]:
     return settings.mqtt, settings.jsonl, settings.ledger, settings.site
 
 
-def _open_outputs(settings: Settings, metrics: Metrics) -> _Outputs:
+def _open_outputs(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> _Outputs:
     claims = ClaimInbox()
     mqtt = _publisher(settings, metrics, claims)
     others: list[Sink] = []
     if settings.jsonl.path is not None:
         others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
-    return _Outputs(mqtt=mqtt, claims=claims, ledger=_ledger(settings), others=others)
+    ledger = _ledger(settings)
+    counters = _counters(settings, mqtt, ledger, clock)
+    return _Outputs(mqtt=mqtt, claims=claims, ledger=ledger, counters=counters, others=others)
+
+
+def _counters(
+    settings: Settings, mqtt: MqttSink, ledger: LedgerSink | None, clock: Callable[[], float]
+) -> CountersSink:
+    return CountersSink(
+        site=settings.site.id,
+        prefix=settings.mqtt.prefix,
+        zone=settings.site.zone_info,
+        cameras=[camera.id for camera in settings.cameras],
+        told=settings.ledger.counters,
+        min_cell=settings.ledger.min_cell,
+        known=(lambda _since_s: ()) if ledger is None else ledger.visits_since,
+        gone=() if ledger is None else ledger.cameras(),
+        tell=mqtt.tell,
+        clock=clock,
+    )
 
 
 def _ledger(settings: Settings) -> LedgerSink | None:
@@ -217,6 +244,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         claims=watch.outputs.claims,
     )
     watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
+    watch.outputs.counters.watch([camera.id for camera in settings.cameras])
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
     try:
         pipeline.run(lambda: watch.tick(pipeline))
@@ -266,9 +294,7 @@ class _Watch:
         elif self.wishes.reload:
             self.wishes.reload = False
             self._reload(pipeline)
-        if self.outputs.ledger is not None:
-            self.outputs.ledger.tend(self.clock())
-        self.outputs.mqtt.tend()
+        self.outputs.tend(self.clock())
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:
@@ -313,6 +339,7 @@ class _Watch:
             pipeline.stop.set()
             return
         log.info("configuration read again", cameras=len(settings.cameras), anew=sorted(concerns.anew))
+        self.outputs.counters.watch([camera.id for camera in settings.cameras])
         pipeline.change(settings, anew=concerns.anew, reopened=concerns.reopened)
         self.plan = replace(plan, models=self.plan.models)
         self.monitoring.metrics.watch(self.health, self.outputs.mqtt, settings)

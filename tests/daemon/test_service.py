@@ -2,11 +2,13 @@
 
 import json
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from daemon_process import daemon
-from mqtt_client import listening, needs_mosquitto, wait_until
+from ledgers import rows
+from mqtt_client import listening, needs_mosquitto, on_topic, wait_until
 from toyshop import clip, crossing
 
 from vestibule.broker import Mosquitto
@@ -75,3 +77,27 @@ def test_the_state_is_known_once_the_broker_was_tried() -> None:
         wait_until(lambda: sink.state == "not connected", "the refusal")
     finally:
         sink.close(0.1)
+
+
+@needs_mosquitto
+def test_visits_are_in_the_ledger_and_counted_at_the_broker_also_after_a_restart(tmp_path: Path) -> None:
+    video = clip(tmp_path / "walk.mp4", 6, crossing("Dress", 0.5))
+    ledger = tmp_path / "ledger.sqlite3"
+    zone = "UTC" if 1 <= datetime.now(UTC).hour < 23 else "Etc/GMT+12"  # no midnight while it runs
+    with Mosquitto() as broker, listening(broker.port, "vestibule/store/counts/#") as received:
+        path = tmp_path / "vestibule.toml"
+        path.write_text(
+            f"config_version = 1\n[site]\ntime_zone = '{zone}'\n[mqtt]\nport = {broker.port}\n"
+            f"[ledger]\npath = '{ledger}'\ncounters = 'exact'\n"
+            f"[[cameras]]\nid = 'door'\nsource = '{video}'\n",
+            encoding="utf-8",
+        )
+        for run in (1, 2):
+            with daemon(path) as running:
+                wait_until(lambda: str(run).encode() in on_topic(received, "door/Dress"), "the count")  # noqa: B023
+                running.signal(signal.SIGTERM)
+                assert running.ended() == 0, running.printed
+            kept = rows(ledger)
+            assert len({row["visit_id"] for row in kept}) == len(kept) == run
+    assert all(row["settled"] and not row["staff"] for row in kept)
+    assert on_topic(received, "door/visits")[-1] == b"2"

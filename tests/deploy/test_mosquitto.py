@@ -82,6 +82,7 @@ EVERYTHING = [
     "vestibule/store/visits",
     "vestibule/store/available",
     "vestibule/store/health",
+    "vestibule/store/counts/door/Dress",
     "vestibule/store/alerts/a1/claim/state",
     "vestibule/store/alerts/a1/claim/set",
     "vestibule/store/alerts/a1/other",
@@ -98,6 +99,7 @@ EVERYTHING = [
     [
         ("vestibule", {topic for topic in EVERYTHING if topic.startswith(("vestibule/", "homeassistant/device/"))}),
         ("staff", {"vestibule/store/alerts/a1/claim/set"}),
+        ("dashboard", set()),
         ("homeassistant", {"homeassistant/status"}),
     ],
 )
@@ -119,12 +121,15 @@ def test_nobody_reads_more_than_is_theirs(users: dict[str, User]) -> None:
         "staff": {
             "vestibule/store/alerts",
             "vestibule/store/visits",
+            "vestibule/store/counts/door/Dress",
             "vestibule/store/available",
             "vestibule/store/alerts/a1/claim/state",
         },
+        "dashboard": {"vestibule/store/counts/door/Dress", "vestibule/store/available", "vestibule/store/health"},
         "homeassistant": {
             "homeassistant/device/vestibule-store/config",
             "vestibule/store/alerts",
+            "vestibule/store/counts/door/Dress",
             "vestibule/store/available",
             "vestibule/store/health",
         },

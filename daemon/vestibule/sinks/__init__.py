@@ -1,13 +1,14 @@
-"""Where events go: an MQTT broker, a file of JSON lines, the ledger."""
+"""Where events go: an MQTT broker, a file of JSON lines, the ledger, the day's counters."""
 
 from typing import Protocol
 
+from vestibule.sinks.counters import CountersSink
 from vestibule.sinks.jsonl import JsonlSink
 from vestibule.sinks.ledger import LedgerSink
 from vestibule.sinks.mqtt import MqttSink, check_broker
 from vestibule.types import Message
 
-__all__ = ["JsonlSink", "LedgerSink", "MqttSink", "Sink", "check_broker"]
+__all__ = ["CountersSink", "JsonlSink", "LedgerSink", "MqttSink", "Sink", "check_broker"]
 
 
 class Sink(Protocol):
