@@ -65,6 +65,11 @@ class Daemon:
                 found.append(entry)
         return found
 
+    def wait_events(self, event: str, times: int = 1) -> list[dict[str, Any]]:
+        """Wait for so many log lines of one kind, and return them; what it tells systemd may be quicker."""
+        wait_until(lambda: len(self.events(event)) >= times, f"{event} x {times}; so far {self.printed}")
+        return self.events(event)
+
     def scrape(self, page: str) -> tuple[int, str]:
         """Ask it over HTTP, where it says that it listens; return the status and the text."""
         wait_until(lambda: bool(self.events("metrics served")), f"the address of its pages; so far {self.printed}")
