@@ -41,9 +41,11 @@ class StaysConfig(Section):
 
     Attributes:
         max_walk_s: between any two cameras, if `walks` says nothing of them.
+        learn_walks: whether ways that `walks` does not name get a shorter window from the links that were made.
         walks: of single ways, one direction each.
     """
 
     enabled: bool = True
     max_walk_s: Seconds = 120.0
+    learn_walks: bool = False
     walks: tuple[WalkConfig, ...] = ()

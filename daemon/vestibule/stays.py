@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from vestibule.sections import CameraConfig
 from vestibule.stay_sections import StaysConfig
 from vestibule.types import Appearance, Stay, Visit
+from vestibule.walks import Walks
 
 _CLOTHES = 25.0
 """Colours of clothes further apart than this are not of one customer, before cameras with different light."""
@@ -73,25 +74,14 @@ class Stays:
     """
 
     def __init__(self, *, cameras: Sequence[CameraConfig], config: StaysConfig, same_person_distance: float) -> None:
-        self._config = config
+        self._walks = Walks(cameras, config)
         self._unit = same_person_distance
         self._parts: dict[str, _Part] = {}
         self._paths: list[_Path] = []
-        self.watch(cameras)
 
     def watch(self, cameras: Sequence[CameraConfig]) -> None:
         """Link the visits of these cameras from now on; of the others, no more."""
-        floor = {camera.id: camera.role == "floor" for camera in cameras}
-        config = self._config
-        self._walks = {
-            (a, b): (0.0, config.max_walk_s) for a in floor for b in floor if a != b and (floor[a] or floor[b])
-        }
-        for walk in config.walks:
-            if walk.from_camera in floor and walk.to_camera in floor:
-                self._walks[walk.from_camera, walk.to_camera] = (walk.min_s, walk.max_s)
-        if not config.enabled:
-            self._walks = {}
-        self._longest_s = max((max_s for _, max_s in self._walks.values()), default=0.0)
+        self._walks.watch(cameras)
 
     def place(
         self,
@@ -126,7 +116,7 @@ class Stays:
     def forget(self, now_s: float) -> tuple[str, ...]:
         """Let go of whoever cannot be linked any more; returns the stays that are over."""
         for part in self._parts.values():
-            if abs(now_s - part.last_seen_at_s) > self._longest_s:
+            if abs(now_s - part.last_seen_at_s) > self._walks.longest_s:
                 part.appearance = None
         over = [path for path in self._paths if all(part.ended and part.appearance is None for part in path.parts)]
         for part in [part for path in over for part in path.parts]:
@@ -135,7 +125,7 @@ class Stays:
         return tuple(path.stay_id for path in over)
 
     def _is_due(self, visit: Visit) -> bool:
-        if not self._walks:
+        if not self._walks.any:
             return False
         return visit.visit_id not in self._parts and visit.phase != "new" and visit.entered and not visit.silent
 
@@ -171,8 +161,10 @@ class Stays:
             rivals = _rivals(costs, chosen, known, row)
             column = chosen.get(row)
             if column is not None and not rivals:
-                part.stay = known[column].stay
-                known[column].onward = float(costs[row, column])
+                before = known[column]
+                part.stay, before.onward = before.stay, float(costs[row, column])
+                walk_s = part.first_seen_at_s - before.last_seen_at_s
+                self._walks.note(before.camera_id, part.camera_id, walk_s)
             else:
                 self._paths.append(part.stay)
                 part.in_doubt = bool(rivals)
@@ -181,7 +173,7 @@ class Stays:
 
     def _cost(self, before: _Part, part: _Part) -> float:
         """How unlike one customer two visits are; infinite if they are of two."""
-        window = self._walks.get((before.camera_id, part.camera_id))
+        window = self._walks.window_s(before.camera_id, part.camera_id)
         if window is None or before.appearance is None or part.appearance is None:
             return np.inf
         if not window[0] <= part.first_seen_at_s - before.last_seen_at_s <= window[1]:

@@ -160,6 +160,18 @@ def test_a_way_of_its_own_has_a_window_of_its_own_in_its_direction() -> None:
     assert store.comes("door", 330, look(3)).stay_id == "hall-5"
 
 
+def test_the_window_of_a_way_is_learned_from_links() -> None:
+    config = StaysConfig(max_walk_s=60, learn_walks=True)
+    for walked_s, linked in ((10.0, True), (50.0, False)):
+        store = Store(config)
+        for number in range(20):
+            start_s = 1000.0 * number
+            store.comes("door", start_s, look(1))
+            assert len(store.comes("hall", start_s + 15, look(1)).cameras) == 2
+        store.comes("door", 30_000, look(1))
+        assert (len(store.comes("hall", 30_005 + walked_s, look(1)).cameras) == 2) == linked
+
+
 def test_between_two_entrances_nobody_is_linked_and_at_one_camera_neither() -> None:
     store = Store()
     store.comes("door", 0, look(1))
