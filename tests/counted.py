@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mqtt_client import listening, wait_until
 from paho.mqtt.client import MQTTMessage
-from publisher import events_in, waiting_on_disk
+from publisher import events_in, is_event, waiting_on_disk
 
 from vestibule.broker import Mosquitto
 
@@ -51,8 +51,7 @@ class Counted:
 
     def _ids(self) -> Sequence[str]:
         """With repeats."""
-        messages = [m for m in list(self.received) if m.topic.endswith(("/alerts", "/visits"))]
-        return [json.loads(message.payload)["event_id"] for message in messages]
+        return [json.loads(message.payload)["event_id"] for message in filter(is_event, list(self.received))]
 
 
 @contextmanager

@@ -154,10 +154,15 @@ def events_in(received: Sequence[MQTTMessage]) -> list[dict[str, object]]:
     """The payloads of alerts and visits as a subscriber has them: repeats of an `event_id` dropped."""
     events: dict[str, dict[str, object]] = {}
     for message in list(received):
-        if message.topic.endswith(("/alerts", "/visits")):
+        if is_event(message):
             payload = json.loads(message.payload)
             events.setdefault(payload["event_id"], payload)
     return [*events.values()]
+
+
+def is_event(message: MQTTMessage) -> bool:
+    """Whether it is an alert or a visit, and nothing that is retained (counts are told under a garment's name)."""
+    return message.topic.count("/") == 2 and message.topic.endswith(("/alerts", "/visits"))
 
 
 def received_ids(received: Sequence[MQTTMessage]) -> list[str]:

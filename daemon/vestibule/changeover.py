@@ -10,8 +10,8 @@ from vestibule.config import Settings
 Passwords = Mapping[str, SecretStr | None]
 """What each camera's password was when the configuration was read, by the camera's id."""
 
-_IN_PLACE = {"config_version", "cameras", "alerts", "log", "metrics"}
-"""Sections that change while everything runs; any other has the daemon stop its pipeline and build a new one."""
+_IN_PLACE = {"config_version", "cameras", "alerts", "log", "metrics", "web"}
+"""Sections that change while everything runs ([web] is another program's); any other has a new pipeline built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
