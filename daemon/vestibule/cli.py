@@ -1,7 +1,8 @@
-"""`vestibule COMMAND`: run | replay | demo | check | tail | web | report."""
+"""`vestibule COMMAND`: run | replay | demo | check | tail | web | report | forget."""
 
 import argparse
 import sys
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_web(commands)
     _add_report(commands)
+    _add_forget(commands)
     demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
     demo.add_argument("--clip", type=Path, metavar="FILE", help="your own footage instead")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
@@ -91,6 +93,20 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     report.add_argument("--format", dest="form", choices=("table", "csv", "json", "html"), default="table")
     report.add_argument("--out", type=Path, metavar="FILE", help="write there instead of on standard output")
     report.set_defaults(run=_report)
+
+
+def _add_forget(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    forget = commands.add_parser("forget", help="delete for good what is kept of customers who came before a time")
+    forget.add_argument(
+        "--before",
+        type=_moment,
+        required=True,
+        metavar="TIME",
+        help="ISO-8601 (UTC without an offset) or Unix seconds",
+    )
+    forget.add_argument("--config", type=Path, metavar="FILE", help="configuration, TOML: everything that it keeps")
+    forget.add_argument("--ledger", type=Path, metavar="FILE", help="another ledger; only that without a configuration")
+    forget.set_defaults(run=_forget)
 
 
 def _add_web(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -229,6 +245,15 @@ def _report(args: argparse.Namespace) -> int:
     )
     settings = None if args.config is None else _load(args.config)
     return report(settings, options, today=datetime.now(UTC).date(), stream=sys.stdout)
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from vestibule.forget import forget  # noqa: PLC0415
+
+    if args.config is None and args.ledger is None:
+        raise ConfigError("forget: name a configuration with --config, or a ledger with --ledger")
+    settings = None if args.config is None else config.load(args.config)
+    return forget(settings, args.ledger, args.before, now_s=time.time(), out=sys.stdout)
 
 
 def _demo(args: argparse.Namespace) -> int:

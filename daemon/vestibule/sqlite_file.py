@@ -70,7 +70,7 @@ def set_aside(what: str, path: Path, stamp: str, problem: str) -> None:
 
 def set_aside_files(path: Path) -> list[Path]:
     """Return what `set_aside` has left beside a file, with what lies beside that."""
-    return sorted(path.parent.glob(f"{path.name}.damaged-*"))
+    return sorted(path.parent.glob(f"{path.name}.damaged*"))
 
 
 def wipe(db: sqlite3.Connection, what: str) -> None:

@@ -1,5 +1,6 @@
 """Events as lines of a file."""
 
+import fcntl
 import json
 import os
 import time
@@ -103,8 +104,7 @@ class JsonlSink:
         """Open the file if it is not yet; write what waits. A line taken in part goes on where it stopped."""
         if self._file is None:
             torn = self._mode == "ab" and _ends_mid_line(self._path)
-            # Unbuffered: no half-written line waits in this process, and closing cannot fail on a full disk.
-            self._file = self._path.open(self._mode, buffering=0)
+            self._file = self._open()
             if torn:
                 self._waiting.appendleft(memoryview(b"\n"))
         while self._waiting:
@@ -114,6 +114,19 @@ class JsonlSink:
                 self._waiting[0] = line
             else:
                 self._waiting.popleft()
+
+    def _open(self) -> FileIO:
+        # Unbuffered: no half-written line waits in this process, and closing cannot fail on a full disk.
+        file = self._path.open(self._mode, buffering=0)
+        if self._mode == "ab":
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # `vestibule forget` rewrites what nobody holds
+            except BlockingIOError:
+                file.close()
+                raise
+            except OSError:
+                _log.debug("events file not locked: its file system knows no locks", file=str(self._path))
+        return file
 
     def _fail(self, error: OSError, *, starting: bool = False) -> None:
         told = self._explain(error)

@@ -13,6 +13,8 @@ import structlog
 
 from vestibule.errors import SinkError
 
+BOARD_FILE = "alerts.sqlite3"
+"""Its name in `web.state_dir`."""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MOST_WAITING = 4000
 _SCHEMA = """

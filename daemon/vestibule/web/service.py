@@ -20,7 +20,7 @@ from vestibule.errors import ConfigError
 from vestibule.notify import Notifier
 from vestibule.web.app import Page, make_app
 from vestibule.web.board import Board
-from vestibule.web.board_file import BoardFile
+from vestibule.web.board_file import BOARD_FILE, BoardFile
 from vestibule.web.devices import Devices
 from vestibule.web.feed import Feed
 from vestibule.web.hub import Hub
@@ -59,7 +59,7 @@ class WebService:
         with ExitStack() as resources:
             devices = Devices(state.folder / "devices.sqlite3")
             resources.callback(devices.close)
-            file = BoardFile(state.folder / "alerts.sqlite3")
+            file = BoardFile(state.folder / BOARD_FILE)
             resources.callback(file.close)
             retention_s = self._config.retention_h * 3600
             self._board = Board(file, retention_s=retention_s, clock=time.time)
