@@ -49,11 +49,14 @@ def run_inline(
     publish: Callable[[Message], None],
     observe: Observer | None = None,
     claims: ClaimInbox | None = None,
+    *,
+    linger: Callable[[], float | None] | None = None,
 ) -> None:
     """Send every frame through all stages in this thread; the same frames give the same messages.
 
     The next frame is decoded meanwhile, in a thread of its own. The clock is the frames' own. When the frames end, or
-    their source fails, what is under way is finished and published first. Claims are decided between two frames.
+    their source fails, what is under way is finished and published first. Claims are decided between two frames, and
+    after the last as long as `linger` returns a time, Unix seconds, and not None.
 
     Raises:
         SourceError: the frames ended in an error, after all of them have been dealt with.
@@ -68,7 +71,12 @@ def run_inline(
             _take_in(frame, stages, publish, observe)
     except SourceError as error:  # nothing but the frames' source raises it
         fault = error
-    for message in [*_classify_due(stages, now_s, all_of_them=True), *stages.desk.finish(now_s)]:
+    for message in _classify_due(stages, now_s, all_of_them=True):
+        publish(message)
+    while claims is not None and linger is not None and (later_s := linger()) is not None:
+        now_s = max(now_s, later_s)
+        _take_claims(claims, stages, now_s, publish)
+    for message in stages.desk.finish(now_s):
         publish(message)
     if fault is not None:
         raise fault

@@ -135,10 +135,12 @@ def replay(
     models: Models | None = None,
     console: Console | None = None,
     claims: ClaimInbox | None = None,
+    linger: Callable[[], float | None] | None = None,
 ) -> Summary:
     """Run every file through fresh stages, one after the other; publish to `sinks` and those of the options.
 
-    With `claims`, what staff claim meanwhile is decided; without, the same files give the same bytes.
+    With `claims`, what staff claim meanwhile is decided; without, the same files give the same bytes. Visits that are
+    open when a file ends stay so while `linger` returns the time, Unix seconds; None ends them.
 
     Every file is opened before the first is run, so that a misspelt name costs no time. A file that turns out
     damaged is used as far as it goes, the others follow, and then its error is raised.
@@ -177,6 +179,7 @@ def replay(
             annotator=annotator,
             clock_s=options.start_s,
             claims=claims,
+            linger=linger,
         )
         for file in options.files:
             try:
@@ -223,6 +226,7 @@ class _Run:
     annotator: Annotator | None
     clock_s: float
     claims: ClaimInbox | None
+    linger: Callable[[], float | None] | None
     next_frame: int = 0
     seq: int = 0
 
@@ -240,7 +244,7 @@ class _Run:
             frames = _paced(frames, self.clock_s)
         try:
             observe = self._observer(stages, lambda: self.progress.advance(task))
-            run_inline(frames, stages, self._publish, observe, self.claims)
+            run_inline(frames, stages, self._publish, observe, self.claims, linger=self.linger)
         finally:
             for each in sources:
                 each.close()

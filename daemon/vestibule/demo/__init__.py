@@ -1,6 +1,7 @@
 """`vestibule demo`: the shipped clip, a broker of its own, and the alerts as a subscriber sees them."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -9,6 +10,8 @@ from rich.table import Table
 
 from vestibule import config
 from vestibule.broker import HOST, Mosquitto
+from vestibule.claims import ClaimInbox
+from vestibule.demo.page import Lingering, staff_page
 from vestibule.errors import SinkError
 from vestibule.payloads import AlertPayload
 from vestibule.replay import ReplayOptions, Summary, drain, replay, replay_publisher
@@ -36,6 +39,8 @@ class _Stopwatch:
 def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int:
     """Replay a clip against a mosquitto child process; print alerts as they arrive, then a summary.
 
+    On a terminal the staff page is served, the clip runs at its own pace, and afterwards claims count until Ctrl-C.
+
     Args:
         clip: the user's footage, with the default configuration; the shipped clip with its own if absent.
         folder: where the annotated video goes; made if absent.
@@ -55,28 +60,40 @@ def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int
     with Mosquitto() as broker:
         local = settings.mqtt.model_copy(update={"host": HOST, "port": broker.port})
         settings = settings.model_copy(update={"mqtt": local})
-        console.print(f"broker on {HOST}:{broker.port}; replaying {clip.name}")
-        console.print("what a subscriber gets, as the staff's phones would:")
-        summary, latencies_s = _play(settings, clip, video, console)
-    console.print(_table(summary, latencies_s))
+        with staff_page(settings, console) if console.is_terminal else nullcontext():
+            console.print(f"broker on {HOST}:{broker.port}; replaying {clip.name}")
+            console.print("what a subscriber gets, as the staff's phones would:")
+            summary, latencies_s = _play(settings, clip, video, console)
+    console.print(_table(summary, latencies_s, live=console.is_terminal))
     console.print(f"annotated video: {video}", soft_wrap=True)
     return 0
 
 
 def _play(settings: config.Settings, clip: Path, video: Path, console: Console) -> tuple[Summary, list[float]]:
     stopwatch, received_s = _Stopwatch(), list[tuple[float, AlertPayload]]()
+    live = console.is_terminal
+    # On the page alerts have an age; elsewhere the clip's own clock gives the same events on every run.
+    start_s = time.time() if live else 0.0
 
     def show(alert: AlertPayload) -> None:
         received_s.append((time.monotonic(), alert))
-        console.print(f"  [bold]ALERT[/] {alert.raised_at_s:5.1f} s  {alert.camera}: {alert.summary}")
+        console.print(f"  [bold]ALERT[/] {alert.raised_at_s - start_s:5.1f} s  {alert.camera}: {alert.summary}")
 
     subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=show)
     try:
         subscriber.wait_subscribed(_CONNECT_S)
-        mqtt = replay_publisher(settings)
+        claims = ClaimInbox()
+        mqtt = replay_publisher(settings, claims)
         try:
-            options = ReplayOptions(files=(clip,), annotate=video)
-            summary = replay(settings, options, sinks=(stopwatch, mqtt), console=console)
+            options = ReplayOptions(files=(clip,), annotate=video, realtime=live, start_s=start_s)
+            summary = replay(
+                settings,
+                options,
+                sinks=(stopwatch, mqtt),
+                console=console,
+                claims=claims,
+                linger=Lingering(console) if live else None,
+            )
             drain(mqtt)
             deadline_s = time.monotonic() + _ARRIVE_S
             while len(received_s) < len(summary.alerts) and time.monotonic() < deadline_s:
@@ -95,7 +112,7 @@ def _play(settings: config.Settings, clip: Path, video: Path, console: Console) 
     return summary, [at - sent_s[alert.alert_id] for at, alert in received_s]
 
 
-def _table(summary: Summary, latencies_s: list[float]) -> Table:
+def _table(summary: Summary, latencies_s: list[float], *, live: bool) -> Table:
     table = Table(title="What happened", show_header=False)
     after_s = [alert["raised_at_s"] - alert["first_seen_at_s"] for alert in summary.alerts]
     garments = ", ".join(f"{label} {count}" for label, count in summary.garments.most_common()) or "none recognised"
@@ -103,7 +120,8 @@ def _table(summary: Summary, latencies_s: list[float]) -> Table:
     table.add_row("garments", garments)
     table.add_row("alerts", str(len(summary.alerts)))
     speed = summary.frames / max(summary.wall_s, 1e-9)
-    table.add_row("frames", f"{summary.frames} in {summary.wall_s:.1f} s: {speed:.0f} frames/s, annotating included")
+    pace = "" if live else f" in {summary.wall_s:.1f} s: {speed:.0f} frames/s, annotating included"
+    table.add_row("frames", f"{summary.frames}{pace}")
     if after_s:
         table.add_row(
             "first sight to alert", f"median {median(after_s):.1f} s, longest {max(after_s):.1f} s of the clip"
