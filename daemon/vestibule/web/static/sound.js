@@ -17,7 +17,7 @@ export async function wake() {
 
 export function ring() {
   if (muted()) return
-  navigator.vibrate?.([180, 90, 180])
+  if (navigator.userActivation?.hasBeenActive !== false) navigator.vibrate?.([180, 90, 180])
   if (context?.state !== 'running') return
   tone(784, 0)
   tone(1047, 0.16)

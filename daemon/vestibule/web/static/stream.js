@@ -18,7 +18,10 @@ export class Stream {
     this.on = on
     setInterval(() => this.#look(), 2000)
     addEventListener('online', () => this.open())
-    addEventListener('offline', () => this.#lost())
+    addEventListener('offline', () => {
+      this.#source?.close() // it may hang for minutes
+      this.#lost()
+    })
     document.addEventListener('visibilitychange', () => this.#look())
   }
 
