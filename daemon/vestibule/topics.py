@@ -1,4 +1,4 @@
-"""Every topic, as other people's programs need to know it; what docs/events.md and docs/asyncapi.json say is from here."""
+"""Every topic, as other people's programs need to know it; docs/events.md and docs/asyncapi.json are made of it."""
 
 from dataclasses import dataclass
 from typing import Final, Literal

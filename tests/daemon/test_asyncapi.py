@@ -1,4 +1,4 @@
-"""The documents for other people's programs: valid, up to date, and true to the types, the examples and the access list."""
+"""The documents for other programs: valid, up to date, and true to the types, the examples and the access list."""
 
 import json
 import re
