@@ -15,6 +15,11 @@ COUNTED = (VISITS, *map(str, LABELS))
 """Names of a camera's counters: its customers, and those in each garment."""
 
 
+def counts_topic(prefix: str, site: str, camera: str, name: str) -> str:
+    """Topic of a counter, retained; `name` is one of `COUNTED`."""
+    return f"{prefix}/{site}/counts/{camera}/{name}"
+
+
 class DayCounts:
     """Counts each customer once, on the camera that saw them first, from when their garments are final.
 

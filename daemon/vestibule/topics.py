@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from vestibule.camera_payloads import CamerasPayload, cameras_topic
 from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload, claim_set_topic, claim_state_topic
+from vestibule.counts import counts_topic
 from vestibule.payload_fields import Payload
 from vestibule.payloads import (
     AlertPayload,
@@ -110,6 +111,13 @@ TOPICS: Final = (
         address=cameras_topic(_PREFIX, _SITE),
         says="How the cameras are, and what became of their frames; when that changes, and every 30 s.",
         payload=CamerasPayload,
+        retain=True,
+    ),
+    Topic(
+        name="counts",
+        address=counts_topic(_PREFIX, _SITE, "{camera}", "{counted}"),
+        says="Today's customers of a camera, in steps of `ledger.min_cell` unless set to be exact; 0 from midnight.",
+        payload=Text(name="Count", pattern="^[0-9]+$"),
         retain=True,
     ),
 )

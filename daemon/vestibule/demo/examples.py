@@ -33,7 +33,7 @@ from vestibule.types import ClaimRequest, Message
 BEGAN_AT: Final = datetime(2026, 11, 2, 16, 0, tzinfo=UTC)
 _CLAIM: Final = ClaimSetPayload(schema_version=SCHEMA_VERSION, by="Ana", claim_id="k3J9x-0QmZ7w")
 _REACTS_S: Final = 5.0
-_STATES: Final = ("available", "health", "cameras")
+_STATES: Final = ("available", "health", "cameras", "counts")
 _STANDS_S: Final = 60.0
 Example = dict[str, Any]
 
@@ -110,7 +110,7 @@ def _subscribed(port: int, received: "SimpleQueue[MQTTMessage]") -> Client:
 
 
 def _wait_for_states(received: "SimpleQueue[MQTTMessage]") -> dict[str, list[Example]]:
-    """Keep the last of each until there is one of each, of a camera that gives pictures."""
+    """Keep the last of each until there is one of each, of a camera that gives pictures and counts customers."""
     found: dict[str, list[Example]] = {}
     deadline_s = time.monotonic() + _STANDS_S
     while time.monotonic() < deadline_s:
@@ -119,7 +119,8 @@ def _wait_for_states(received: "SimpleQueue[MQTTMessage]") -> dict[str, list[Exa
         except Empty:
             continue
         name, text = message.topic.split("/")[2], bytes(message.payload).decode()
-        if name not in _STATES or (name == "cameras" and '"frames_analysed"' not in text):
+        too_early = (name == "cameras" and '"frames_analysed"' not in text) or (name == "counts" and text == "0")
+        if name not in _STATES or too_early:
             continue
         found[name] = [_example(name, message.topic, json.loads(text) if text.startswith("{") else text)]
         if len(found) == len(_STATES):

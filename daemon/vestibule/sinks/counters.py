@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from vestibule.counts import COUNTED, DayCounts
+from vestibule.counts import COUNTED, DayCounts, counts_topic
 from vestibule.ledger_rows import VisitRow, row_of
 from vestibule.types import Message
 
@@ -97,5 +97,5 @@ class CountersSink:
                 self._send(camera, name, b"", now_s)
 
     def _send(self, camera: str, name: str, payload: bytes, now_s: float) -> None:
-        topic = f"{self._prefix}/{self._site}/counts/{camera}/{name}"
+        topic = counts_topic(self._prefix, self._site, camera, name)
         self._tell(Message(topic=topic, at_s=now_s, payload=payload, retain=True))
