@@ -16,8 +16,10 @@ Image = npt.NDArray[np.uint8]
 
 BUSY = demo.HERE / "demo.mp4"
 """41 s at 12 frames/s, 640x360; an assistant and a mannequin in view all the time, two to seven people with them."""
-STEEP = Path(__file__).parents[1] / "tests" / "footage" / "steep.mp4"
-"""8 s at 10 frames/s, 640x360: three people under a steep camera; nobody in the last frames."""
+AISLE = Path(__file__).parents[1] / "tests" / "footage" / "hidden.mp4"
+"""9 s at 10 frames/s, 640x360: an aisle, two people one after the other; nobody in between."""
+_EMPTY_FRAME = 32
+"""Of the aisle: nobody is in it."""
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
 _GRAIN = 2.0
 """Standard deviation of the grain that is added to pictures which stand still, grey levels."""
@@ -68,24 +70,17 @@ def grainy(image: Image, grain: np.random.Generator) -> Image:
 
 
 def quiet(folder: Path, size_wh: tuple[int, int] = (640, 360)) -> Path:
-    """Return a store clip in which next to nothing happens: nobody for 26 s, three people within 8 s, nobody for 26 s.
+    """Return a store clip in which next to nothing happens: nobody for 26 s, two people within 9 s, nobody for 26 s.
 
-    The empty store is the last frame of `steep.mp4`, with grain that differs from frame to frame.
+    The empty store is a frame of the clip with people, with grain that differs from frame to frame.
     """
     target = folder / f"quiet-{size_wh[1]}.mp4"
     if target.exists():
         return target
-    people = [resized(image, size_wh) for image in pictures(STEEP)]
+    people = [resized(image, size_wh) for image in pictures(AISLE)]
     grain = np.random.default_rng(7)
-
-    def all_of_it() -> Iterator[Image]:
-        for _ in range(round(10 * _EMPTY_S)):
-            yield grainy(people[-1], grain)
-        yield from people
-        for _ in range(round(10 * _EMPTY_S)):
-            yield grainy(people[-1], grain)
-
-    return write(target, all_of_it(), 10)
+    empty = [people[_EMPTY_FRAME]] * round(10 * _EMPTY_S)
+    return write(target, (grainy(image, grain) for image in [*empty, *people, *empty]), 10)
 
 
 def camera(folder: Path, kind: str) -> Path:
@@ -96,7 +91,7 @@ def camera(folder: Path, kind: str) -> Path:
     target = folder / f"camera-{kind}.mp4"
     if target.exists():
         return target
-    scene = list(pictures(BUSY, 300))[180:300] if kind == "busy" else list(pictures(STEEP))[-1:]
+    scene = list(pictures(BUSY, 300))[180:300] if kind == "busy" else list(pictures(AISLE, _EMPTY_FRAME + 1))[-1:]
     grain = np.random.default_rng(8)
     wide = [resized(image, (1920, 1080)) for image in scene]
     steps = (wide[min(len(wide) - 1, number * 12 // 25)] for number in range(250))

@@ -1,46 +1,49 @@
-"""Speed of a replay, beside its ideal and beside a plain script.
+"""Speed of a replay, and its share of the ideal.
 
-    python benchmarks/pipeline.py [CLIP] [--frames 300] [--rounds 3] [--no-script]
+    python benchmarks/pipeline.py [CLIP] [--frames 300] [--rounds 3]
 
-- *ideal*: decoding, detector and classifier, each alone on the very frames and batches of the run, added up.
-- *share of the ideal*: ideal time over the pipeline's own time, per frame; 1 would mean that tracking, cropping,
-  batching, visits, rules and payloads cost nothing.
-- *plain script*: read, detect, `model.predict` for each person's crop, publish; one after the other (needs
-  TensorFlow and mosquitto).
-- *whole process*: `vestibule replay` as its user runs it: seconds to the first event and peak memory.
+- *ideal*: decoding all frames, the detector on those that it looked at and the classifier on its batches, each alone
+  and in one thread, added up.
+- *share of the ideal*: that over the pipeline's own time; 1 would mean that motion, tracking, cropping, batching,
+  visits, rules and payloads cost nothing. The pipeline decodes the next frame while one is looked at, so that on two
+  cores it can exceed 1.
 
 Rounds are interleaved, and the fastest of each kind counts, since other work on the machine only slows.
 """
 
 import argparse
-import os
-import resource
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import cv2
-import numpy as np
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from clips import BUSY, SIZES, scaled
+from measuring import table
 
-from vestibule import config, demo
-from vestibule.broker import HOST, Mosquitto
-from vestibule.classifiers import SHIPPED
+from vestibule import config
 from vestibule.pipeline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
-from vestibule.types import CropBatch, Frame, Reading
-from vestibule_models.artifact import load_manifest
-from vestibule_models.letterbox import letterbox
+from vestibule.types import CropBatch, Detections, Frame, Reading
 
 
-class Recorder:
+class RecordingDetector:
+    """The real detector, keeping the frames that it looked at."""
+
+    def __init__(self, models: Models) -> None:
+        self._inner = models.detector
+        self.manifest = self._inner.manifest
+        self.frames: list[Frame] = []
+
+    def detect(self, frame: Frame) -> Detections:
+        """Note and pass on."""
+        self.frames.append(frame)
+        return self._inner.detect(frame)
+
+
+class RecordingClassifier:
     """The real classifier, keeping the batches that it was given."""
 
     def __init__(self, models: Models) -> None:
@@ -54,125 +57,86 @@ class Recorder:
         return self._inner.classify(batch)
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that a piece of work takes."""
-    begin_s = time.perf_counter()
-    work()
-    return time.perf_counter() - begin_s
+@dataclass(kw_only=True)
+class Replay:
+    """What one clip took.
+
+    Attributes:
+        frames: of the clip that were replayed.
+        looks: of these, frames that the detector looked at.
+        crops: that were classified.
+        best_s: seconds of the fastest round, by part.
+    """
+
+    frames: int = 0
+    looks: int = 0
+    crops: int = 0
+    best_s: dict[str, float] = field(default_factory=dict)
+
+    def keep(self, name: str, work: Callable[[], object]) -> None:
+        """Do a piece of work, and remember how long it took if that was less than before."""
+        began_s = time.perf_counter()
+        work()
+        taken_s = time.perf_counter() - began_s
+        self.best_s[name] = min(self.best_s.get(name, taken_s), taken_s)
+
+    def ms(self, name: str) -> float:
+        """Return milliseconds a frame."""
+        return 1000 * self.best_s[name] / self.frames
+
+    @property
+    def share(self) -> float:
+        """Of the ideal."""
+        return sum(self.best_s[name] for name in ("decode", "detect", "classify")) / self.best_s["pipeline"]
 
 
-def plain_script(clip: Path, count: int, models: Models) -> float:
-    """Seconds for the script that one would write first."""
-    import keras  # noqa: PLC0415 - optional
-
-    manifest = load_manifest(SHIPPED)
-    network = keras.models.load_model(SHIPPED / "model.keras", compile=False)
-    network.predict(np.zeros((1, manifest.input.height, manifest.input.width, 3), np.uint8), verbose=0)
-    with Mosquitto() as broker:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        client.connect(HOST, broker.port)
-        client.loop_start()
-
-        def script() -> None:
-            capture = cv2.VideoCapture(str(clip))
-            for number in range(count):
-                good, image = capture.read()
-                if not good:
-                    break
-                picture = np.asarray(image, np.uint8)
-                frame = Frame(camera_id="c", seq=number, captured_at_s=0.0, image=picture)
-                for x0, y0, x1, y1 in np.rint(models.detector.detect(frame).boxes_xyxy).astype(int):
-                    crop, _ = letterbox(picture[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], manifest.input)
-                    probs = network.predict(crop[None, ..., ::-1], verbose=0)
-                    client.publish("plain/script", str(probs), qos=1)
-            capture.release()
-
-        taken_s = timed(script)
-        client.disconnect()
-        client.loop_stop()
-    return taken_s
-
-
-def whole_process(clip: Path) -> tuple[float, float, float]:
-    """Seconds to the first event, seconds in all, and peak MiB of `vestibule replay`."""
-    with tempfile.TemporaryDirectory() as folder:
-        events, settings = Path(folder) / "events.jsonl", Path(folder) / "vestibule.toml"
-        settings.touch()
-        command = [
-            sys.executable,
-            "-m",
-            "vestibule",
-            "replay",
-            str(clip),
-            "--config",
-            str(settings),
-            "--out",
-            str(events),
-        ]
-        begin_s = time.perf_counter()
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            first_s = float("nan")
-            while process.poll() is None:
-                if np.isnan(first_s) and events.exists() and events.stat().st_size:
-                    first_s = time.perf_counter() - begin_s
-                time.sleep(0.01)
-        all_s = time.perf_counter() - begin_s
-    return first_s, all_s, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-
-
-def rounds_of(clip: Path, count: int, rounds: int, models: Models) -> dict[str, float]:
-    """Fastest seconds of each part over interleaved rounds, and how many frames and crops there were."""
-    settings = config.Settings()
+def measure(clip: Path, count: int, rounds: int, models: Models) -> Replay:
+    """Replay a clip's first frames in rounds, and each part of the work alone."""
+    settings, replay = config.Settings(), Replay()
     camera = choose_camera(settings, None)
-    best: dict[str, float] = {}
-
-    def keep(name: str, seconds: float) -> None:
-        best[name] = min(best.get(name, seconds), seconds)
 
     def source() -> "islice[Frame]":
         return islice(ReplaySource(clip, camera, 0.0).frames(), count)
 
-    def pipeline() -> Sequence[CropBatch]:
-        recorder = Recorder(models)
-        stages = build_stages(settings, (camera,), Models(detector=models.detector, classifier=recorder))
-        keep("pipeline", timed(lambda: run_inline(source(), stages, lambda _: None)))
-        return recorder.batches
+    def pipeline(models: Models) -> None:
+        run_inline(source(), build_stages(settings, (camera,), models), lambda _: None)
 
-    frames = list(source())
-    batches = pipeline()
+    detector, classifier = RecordingDetector(models), RecordingClassifier(models)
+    pipeline(Models(detector=detector, classifier=classifier))
+    replay.frames, replay.looks = sum(1 for _ in source()), len(detector.frames)
+    replay.crops = sum(len(batch.crops) for batch in classifier.batches)
     for _ in range(rounds):
-        pipeline()
-        keep("decode", timed(lambda: sum(1 for _ in source())))
-        keep("detect", timed(lambda: [models.detector.detect(frame) for frame in frames]))
-        keep("classify", timed(lambda: [models.classifier.classify(batch) for batch in batches]))
-    return best | {"frames": len(frames), "crops": sum(len(batch.crops) for batch in batches)}
+        replay.keep("pipeline", lambda: pipeline(models))
+        replay.keep("decode", lambda: sum(1 for _ in source()))
+        replay.keep("detect", lambda: [models.detector.detect(frame) for frame in detector.frames])
+        replay.keep("classify", lambda: [models.classifier.classify(batch) for batch in classifier.batches])
+    return replay
+
+
+def sizes_table(folder: Path, frames: int, rounds: int) -> str:
+    """Measure the busy clip at three sizes; return the table."""
+    models = load_models(config.Settings())
+    runs = [measure(scaled(folder, size, frames), frames, rounds, models) for size in SIZES]
+    rows = [["**share of the ideal**", *(f"**{run.share:.2f}**" for run in runs)]]
+    rows += [["replay, frames/s", *(f"{1000 / run.ms('pipeline'):.0f}" for run in runs)]]
+    rows += [[f"{part}, ms a frame", *(f"{run.ms(part):.2f}" for run in runs)] for part in runs[0].best_s]
+    rows += [["looked at, crops read", *(f"{run.looks} of {run.frames}, {run.crops}" for run in runs)]]
+    return table(["", *(f"{width}x{height}" for width, height in SIZES)], rows)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", nargs="?", type=Path, default=demo.HERE / "demo.mp4")
+    parser.add_argument("clip", nargs="?", type=Path, default=BUSY)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-script", action="store_true")
     args = parser.parse_args()
-    first_s, all_s, peak_mib = whole_process(args.clip)
-    models = load_models(config.Settings())
-    best = rounds_of(args.clip, args.frames, args.rounds, models)
-    count = best["frames"]
-    ideal_s = best["decode"] + best["detect"] + best["classify"]
-    print(f"clip {args.clip.name}, {count:.0f} frames, {best['crops']:.0f} crops, {os.cpu_count()} cores")
-    for name in ("decode", "detect", "classify", "pipeline"):
-        print(f"{name:20s} {1000 * best[name] / count:8.2f} ms/frame")
-    print(f"{'replay':20s} {count / best['pipeline']:8.1f} frames/s")
-    print(f"{'share of the ideal':20s} {ideal_s / best['pipeline']:8.2f}")
-    if not args.no_script:
-        script_s = plain_script(args.clip, args.frames, models)
-        print(
-            f"{'plain script':20s} {count / script_s:8.1f} frames/s ({script_s / best['pipeline']:.1f} times as long)"
-        )
-    print(f"{'first event after':20s} {first_s:8.1f} s of {all_s:.1f} s (whole process, whole clip)")
-    print(f"{'peak memory':20s} {peak_mib:8.0f} MiB")
+    run = measure(args.clip, args.frames, args.rounds, load_models(config.Settings()))
+    print(f"clip {args.clip.name}: {run.frames} frames, {run.looks} looked at, {run.crops} crops")
+    for name in run.best_s:
+        print(f"{name}: {run.ms(name):.2f} ms a frame")
+    print(f"replay: {1000 / run.ms('pipeline'):.1f} frames/s")
+    print(f"share of the ideal: {run.share:.2f}")
 
 
 if __name__ == "__main__":

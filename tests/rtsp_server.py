@@ -1,17 +1,20 @@
 """An RTSP camera for tests: plays an H.264 clip without B-frames in a loop at rtsp://127.0.0.1:PORT/cam.
 
-    /usr/bin/python3 rtsp_server.py CLIP.mp4 [--port N] [--user NAME --password WORD [--digest]]
+    /usr/bin/python3 rtsp_server.py CLIP.mp4 [--port N] [--user NAME --password WORD [--digest]] [--start N]
+        [--tell N...]
 
 GStreamer's Python bindings belong to the system's Python, so it runs there, as a process of its own; `rtsp_camera.py`
 starts it. It prints its port once it listens, and reads commands from its standard input, one a line: `stall` stops
 sending and keeps the connections, `hold` sends the clip's first picture again and again as an encoder that hangs does,
-`resume` ends both, `drop` hangs up on every client. It ends with its input.
+`resume` ends both, `drop` hangs up on every client. It ends with its input. With `--tell` it prints `N UNIX_SECONDS`
+whenever it sends the clip's picture N; `--start` is the first that a client gets.
 """
 # ruff: noqa: T201 - it answers on its standard output
 
 import argparse
 import sys
 import threading
+import time
 from typing import Any
 
 import gi  # type: ignore[import-not-found, unused-ignore]
@@ -49,8 +52,9 @@ def load(path: str) -> tuple[list[bytes], Native]:
 class Feed:
     """Pushes the clip's pictures at its frame rate to each client."""
 
-    def __init__(self, units: list[bytes], caps: Native) -> None:
+    def __init__(self, units: list[bytes], caps: Native, *, start: int, tell: list[int]) -> None:
         self.units, self.caps = units, caps
+        self.start, self.told = start, frozenset(tell)
         self.stalled = self.held = False
         self.positions: dict[Native, int] = {}
         known, over, under = caps.get_structure(0).get_fraction("framerate")
@@ -60,7 +64,7 @@ class Feed:
         """Feed what one client has asked for, from a key frame on, until it leaves."""
         source = media.get_element().get_by_name_recurse_up("feed")
         source.set_property("caps", self.caps)
-        self.positions[source] = 0
+        self.positions[source] = self.start
         media.connect("unprepared", lambda _: self.positions.pop(source, None))
 
     def push(self) -> bool:
@@ -68,6 +72,8 @@ class Feed:
         if not self.stalled:
             for source, position in list(self.positions.items()):
                 source.emit("push-buffer", Gst.Buffer.new_wrapped(self.units[0 if self.held else position]))
+                if position in self.told:
+                    print(position, time.time(), flush=True)
                 self.positions[source] = (position + 1) % len(self.units)
         return True
 
@@ -114,9 +120,11 @@ def main() -> None:
     parser.add_argument("--user")
     parser.add_argument("--password")
     parser.add_argument("--digest", action="store_true")
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--tell", type=int, nargs="*", default=[])
     arguments = parser.parse_args()
     Gst.init(None)
-    feed = Feed(*load(arguments.clip))
+    feed = Feed(*load(arguments.clip), start=arguments.start, tell=arguments.tell)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_shared(False)  # a media shared with a client that has just gone would be on its way out
     factory.set_launch(SERVE)
