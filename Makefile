@@ -41,9 +41,9 @@ format: .venv-dev ## mend what lint and formatting can mend by themselves
 	@.venv-dev/bin/ruff format $(SOURCES)
 
 .PHONY: bench
-bench: .venv-dev ## run the benchmarks, one after the other
+bench: .venv-dev ## measure speed and write it into docs/benchmarks.md, 15 minutes (ARGS=--quick tries it)
 	@scripts/need.sh $(TEST_PACKAGES)
-	@for script in benchmarks/*.py; do echo "== $$script"; .venv-dev/bin/python "$$script" $(ARGS); done
+	@.venv-dev/bin/python benchmarks/bench.py $(ARGS)
 
 .PHONY: soak
 soak: .venv-dev ## run the daemon on four looping cameras for MINUTES=30: does anything grow?

@@ -1,5 +1,7 @@
 """How much work known clips cause: speed is guarded by counting, as clocks depend on the machine."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -112,3 +114,32 @@ def test_the_shipped_networks_do_no_more_than_they_did(models: Models, name: str
     count = work_of(ReplaySource(FOOTAGE / f"{name}.mp4", DOOR, 0.0).frames(), models)
     assert count["looks"] <= count["frames"]
     assert count["crops"] <= crops
+
+
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "torch",
+    "jax",
+    "matplotlib",
+    "pandas",
+    "starlette",
+    "uvicorn",
+    "tritonclient",
+    "ray",
+    "PIL",
+}
+
+
+def test_a_replay_loads_no_heavy_library(tmp_path: Path) -> None:
+    """Start-up is paid for in imports: what a box does not use it must not load."""
+    settings = tmp_path / "vestibule.toml"
+    settings.touch()
+    recording = clip(tmp_path / "shop.mp4", 0.2)
+    arguments = ["replay", str(recording), "--config", str(settings), "--out", str(tmp_path / "events.jsonl")]
+    program = f"import sys; from vestibule.cli import main; assert main({arguments}) == 0; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "cv2" in loaded
+    assert not HEAVY & loaded
