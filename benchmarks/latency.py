@@ -33,7 +33,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from vestibule import config, demo
 from vestibule.broker import HOST, Mosquitto
 from vestibule.config import Settings
-from vestibule.observers import Stage
+from vestibule.observers import NoMeter, Stage
 from vestibule.outbox import Outbox
 from vestibule.sections import CameraConfig
 from vestibule.sinks import MqttSink
@@ -46,7 +46,7 @@ _WARM_UP_S = 3.0
 
 
 @dataclass
-class Times:
+class Times(NoMeter):
     """What was noted on the way, by alert id, in Unix seconds; and what each stage took."""
 
     published_s: dict[str, float] = field(default_factory=dict)
@@ -58,9 +58,6 @@ class Times:
     def took(self, stage: Stage, seconds: float) -> None:
         """Note a stage's time."""
         self.stages_s[stage].append(seconds)
-
-    def batch(self, crops: int) -> None:
-        """Batches are not noted."""
 
     def published(self, message: Message, since_capture_s: float | None) -> None:
         """Note when an alert was handed to every sink."""
