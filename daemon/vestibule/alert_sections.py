@@ -36,8 +36,8 @@ class AlertRule(Section):
     Attributes:
         any_of: one of these garments is enough; of a group, one of its members, or that it can be said to be one.
         all_of: all of these must be worn (besides one of `any_of`, if given).
-        confidence: floor in words: `likely` is a precision of 0.75, `certain` 0.9, on held-out photos.
-        min_score: floor as a score, on top of `confidence`.
+        confidence: floor in words: thresholds chosen for a precision of 0.75 (`likely`) and 0.9 (`certain`).
+        min_score: floor of the published score, a probability, on top of `confidence`.
         cameras: only these; all if empty.
         zones: only visits that were in one of these; anywhere if empty.
         hours: only then; always if empty.

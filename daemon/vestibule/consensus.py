@@ -1,6 +1,6 @@
 """Many readings of one person become garments: people turn, and far away they are read badly."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ from vestibule_models.artifact import GroupThresholds, Thresholds
 from vestibule_models.groups import group_scores
 from vestibule_models.labels import GROUP_OF, LABELS, MEMBERS, GarmentName
 
+Publish = Callable[[GarmentName, float], float]
+"""From the mean score of a category or a group to what is published of it; rises with the score."""
 _NAMES: tuple[GarmentName, ...] = (*LABELS, *MEMBERS)
 _LEAST_WEIGHT = 1e-6
 _CLEAR_MARGIN = 0.15
@@ -23,7 +25,8 @@ class Evidence:
     crop's quality (at least 1e-6), since somebody who walks up is read far better near than far; the mean look alike,
     of the embeddings. It does not depend on the order in which readings arrive. A category is worn when its score
     reaches its `likely` threshold; one without never is. The groups' scores are averaged in the same way, so that a
-    jacket taken for a blazer half of the time is outerwear all along.
+    jacket taken for a blazer half of the time is outerwear all along. All of that is decided on the network's own
+    scores; what is told of a garment is `published` of its score.
 
     Attributes:
         count: readings so far.
@@ -37,12 +40,13 @@ class Evidence:
         clothes_weight: sum of those w_i.
     """
 
-    def __init__(self, thresholds: Mapping[GarmentName, Thresholds]) -> None:
+    def __init__(
+        self, thresholds: Mapping[GarmentName, Thresholds], published: Publish = lambda _, score: score
+    ) -> None:
+        self._published = published
         likely = [thresholds[name].likely if name in thresholds else None for name in _NAMES]
         self._likely = np.array([np.inf if value is None else value for value in likely])
-        self._alone = {
-            name.value: found.alone for name, found in thresholds.items() if isinstance(found, GroupThresholds)
-        }
+        self._alone = {name: found.alone for name, found in thresholds.items() if isinstance(found, GroupThresholds)}
         self.count = 0
         self.first_at_s = float("inf")
         self.weight = 0.0
@@ -111,30 +115,33 @@ class Evidence:
 
     def garments(self) -> tuple[Garment, ...]:
         """Return what is worn, best score first, then in the labels' order."""
-        return self._told(range(len(LABELS)))
+        return self._told(self._likely_ones(LABELS))
 
     def groups(self) -> tuple[Garment, ...]:
         """Return the groups one of whose members is worn, whether or not it can be said which; ordered likewise.
 
         One none of whose members is told must also reach its `alone` threshold.
         """
-        named = {GROUP_OF.get(garment.label) for garment in self.garments()}
-        found = self._told(range(len(LABELS), len(_NAMES)))
-        return tuple(group for group in found if group.label in named or self._stands_alone(group))
+        named = {GROUP_OF.get(label) for label in self._likely_ones(LABELS)}
+        found = self._likely_ones(tuple(MEMBERS))
+        return self._told([group for group in found if group in named or self._stands_alone(group)])
 
-    def _stands_alone(self, group: Garment) -> bool:
-        floor = self._alone.get(group.label)
-        return floor is not None and group.score >= floor
+    def _stands_alone(self, group: GarmentName) -> bool:
+        floor = self._alone.get(group)
+        return floor is not None and bool(self._means()[_NAMES.index(group)] >= floor)
 
-    def _told(self, columns: range) -> tuple[Garment, ...]:
+    def _likely_ones(self, names: Sequence[GarmentName]) -> list[GarmentName]:
         if self.count == 0:
-            return ()
-        means = self._means()
-        found = [
-            Garment(label=_NAMES[i].value, score=min(float(means[i]), 1.0), votes=int(self.votes[i]))
-            for i in columns
-            if means[i] >= self._likely[i]
-        ]
+            return []
+        worn = self._means() >= self._likely
+        return [name for name in names if worn[_NAMES.index(name)]]
+
+    def _told(self, names: Sequence[GarmentName]) -> tuple[Garment, ...]:
+        found = []
+        for name in names:
+            column = _NAMES.index(name)
+            score = self._published(name, min(float(self.scores[column] / self.weight), 1.0))
+            found.append(Garment(label=name.value, score=score, votes=int(self.votes[column])))
         return tuple(sorted(found, key=lambda garment: -garment.score))
 
     def appearance(self) -> Appearance | None:

@@ -51,7 +51,7 @@ class ModelNames(Payload):
 
 
 class GarmentPayload(Payload):
-    """One garment or group: the mean score of its readings (4 decimals) and how many of them alone were sure."""
+    """One garment or group: how probable it is by all readings (4 decimals), and how many of them alone were sure."""
 
     label: Name
     score: Annotated[float, Field(ge=0, le=1)]
@@ -79,8 +79,8 @@ class AlertPayload(Payload):
     groups: _Groups = ()
     confidence: Confidence = Field(
         default="likely",
-        description="Of the least sure garment or group: on photos that were not trained on, `likely` is right 3 times "
-        "in 4, `certain` 9 times in 10.",
+        description="Of the least sure garment or group, by thresholds chosen to be right 3 times in 4 (`likely`) or "
+        "9 times in 10 (`certain`). How often they are on other photos is in the model's card.",
     )
     summary: Name = Field(description="The alert in words, for people.")
     first_seen_at_s: Seconds

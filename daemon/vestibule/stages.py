@@ -110,7 +110,8 @@ class Desk:
         }
         self._keepers = {camera.id: self._keeper(camera, settings) for camera in cameras}
         self._since_s: dict[str, float] = {}
-        self.rules = Rules(rules=settings.alerts, thresholds=manifest.all_thresholds, zone_info=settings.site.zone_info)
+        thresholds = manifest.published_thresholds
+        self.rules = Rules(rules=settings.alerts, thresholds=thresholds, zone_info=settings.site.zone_info)
         self._stays = Stays(cameras=cameras, config=settings.stays, same_person_distance=manifest.same_person_distance)
         self._claims = Claims(site=self._site, prefix=self._prefix)
         self._settled: dict[str, frozenset[int]] = {}  # replaced whole, so that another thread may read it
@@ -122,6 +123,7 @@ class Desk:
             config=settings.visits,
             thresholds=self._manifest.all_thresholds,
             same_person_distance=self._manifest.same_person_distance,
+            published=self._manifest.published,
         )
 
     def change(self, change: Change) -> list[Message]:

@@ -12,7 +12,7 @@ Phase = Literal["new", "confirmed", "ended"]
 """new: seen, evidence is being gathered; confirmed: the garments are final; ended: the person has gone."""
 
 Confidence = Literal["likely", "certain"]
-"""How sure a garment is: right 3 times in 4, or 9 times in 10, on photos that were not trained on."""
+"""How sure a garment is: at a threshold chosen to be right 3 times in 4, or 9 times in 10."""
 
 
 def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
@@ -165,7 +165,8 @@ class Garment:
 
     Attributes:
         label: one of the 15 categories, or of the groups of `vestibule_models.labels.GarmentGroup`.
-        score: 0 to 1, the quality-weighted mean over the visit's readings.
+        score: 0 to 1, how probable it is: the quality-weighted mean over the visit's readings, calibrated as the
+            model's manifest says.
         votes: how many readings alone were at or above its threshold.
     """
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from vestibule import mixups
-from vestibule.consensus import Evidence
+from vestibule.consensus import Evidence, Publish
 from vestibule.entrance import Doorway
 from vestibule.fragment import Fragment
 from vestibule.geometry import Sight, contains
@@ -34,10 +34,11 @@ class VisitKeeper:
         config: VisitsConfig,
         thresholds: Mapping[GarmentName, Thresholds],
         same_person_distance: float,
+        published: Publish = lambda _, score: score,
     ) -> None:
         self._camera = camera
         self._config = config
-        self._thresholds = thresholds
+        self._thresholds, self._published = thresholds, published
         self._doorway = None if camera.entrance is None else Doorway(camera.entrance)
         self._recognition = Recognition(config=config, doorway=self._doorway, same_person_distance=same_person_distance)
         self._ignored = [zone.polygon for zone in camera.zones if zone.kind == "ignore"]
@@ -120,7 +121,7 @@ class VisitKeeper:
             fragment.observe(sight)
         else:  # also a lost track that returns after its presence went on under another: both are seen, so two people
             self._presence_of.pop(track_id, None)
-            self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds))
+            self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds, self._published))
 
     def _note_colours(self, tracks: Tracks) -> None:
         for track_id, colours in zip(tracks.ids.tolist(), tracks.colours, strict=True):

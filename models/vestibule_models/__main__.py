@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a network on a folder of photos",
     "finetune": "go on training a shipped network on a store's own photos",
     "evaluate": "measure a network on a test split or on labelled frames",
+    "calibrate": "turn a classifier's scores into probabilities, on photos it has not learnt from",
     "export": "write a trained network as a model folder, or a model folder in another format",
     "install": "put a model folder into a running store's folder, checked",
     "label": "correct a network's answers on a store's own photos, in the browser",

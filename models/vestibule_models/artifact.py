@@ -6,15 +6,20 @@ is the only place that says how a network wants to be fed and how its answer is 
 
 import hashlib
 import json
-from pathlib import Path
+import math
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 ZOO = Path(__file__).parent / "zoo"
 MANIFEST = "manifest.json"
+
+
+_LEAST_SCORE = 1e-6
+"""Scores nearer to 0 or 1 count as this near: a logit has no end."""
 
 
 class ArtifactError(ValueError):
@@ -84,12 +89,43 @@ class GroupThresholds(Thresholds):
     alone: float | None = Field(default=None, ge=0, le=1)
 
 
+class ScoreMap(_Model):
+    """Turns a network's score into a probability: Platt scaling on the logit (Platt 1999; Guo et al. 2017, section 4).
+
+    It rises with the score, so that whatever is ranked or compared with a threshold that went through it too stays.
+
+    Attributes:
+        slope: of the logit; below 1 where the network is too sure.
+        intercept: added to the logit.
+    """
+
+    slope: float = Field(gt=0, allow_inf_nan=False)
+    intercept: float = Field(allow_inf_nan=False)
+
+    def __call__(self, score: float) -> float:
+        """Return the probability, 0 to 1, that an answer with this score, 0 to 1, is right."""
+        score = min(max(score, _LEAST_SCORE), 1 - _LEAST_SCORE)
+        return 1 / (1 + math.exp(-self.intercept) * math.pow((1 - score) / score, self.slope))
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file's name, read from a table, stays within the folder that it is joined to."""
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _inside(name: str) -> str:
+    if not is_inside(name):
+        raise ValueError(f"file name {name!r} leads out of the model's folder; name a file in it")
+    return name
+
+
 class _Manifest(_Model):
     schema_version: Literal[1]
     name: str
     version: str
     input: InputSpec
-    files: dict[str, ModelFile] = Field(min_length=1)
+    files: dict[Annotated[str, AfterValidator(_inside)], ModelFile] = Field(min_length=1)
     provenance: dict[str, str | int | float] = {}
 
 
@@ -100,8 +136,11 @@ class GarmentManifest(_Manifest):
         labels: the 15 categories, in the order of the output.
         embedding_size: length of the embedding, unit length.
         same_person_distance: cosine distance below which two embeddings look like one person.
-        thresholds: per category.
+        thresholds: per category, of the network's own scores.
         group_thresholds: per group; one without is never told.
+        score_map: from the categories' scores to the probabilities that are published; without, they are published as
+            they are.
+        group_score_map: likewise of the groups.
     """
 
     kind: Literal["garment-classifier"]
@@ -110,11 +149,32 @@ class GarmentManifest(_Manifest):
     same_person_distance: float = Field(gt=0, lt=2)
     thresholds: dict[GarmentLabel, Thresholds]
     group_thresholds: dict[GarmentGroup, GroupThresholds] = {}
+    score_map: ScoreMap | None = None
+    group_score_map: ScoreMap | None = None
 
     @property
     def all_thresholds(self) -> dict[GarmentName, Thresholds]:
-        """Those of the categories and of the groups."""
+        """Those of the categories and of the groups, of the network's own scores."""
         return dict((*self.thresholds.items(), *self.group_thresholds.items()))
+
+    @property
+    def published_thresholds(self) -> dict[GarmentName, Thresholds]:
+        """The same as `published` turns scores: to compare with what is published."""
+        return {
+            name: found.model_copy(
+                update={
+                    what: self.published(name, value)
+                    for what, value in found
+                    if what != "positives" and value is not None
+                }
+            )
+            for name, found in self.all_thresholds.items()
+        }
+
+    def published(self, name: GarmentName, score: float) -> float:
+        """Return the probability that is published for a category's or a group's score."""
+        chosen = self.group_score_map if isinstance(name, GarmentGroup) else self.score_map
+        return score if chosen is None else chosen(score)
 
     @model_validator(mode="after")
     def _labels_are_ours(self) -> "GarmentManifest":

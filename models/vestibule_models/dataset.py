@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.artifact import ArtifactError, InputSpec
+from vestibule_models.artifact import ArtifactError, InputSpec, is_inside
 from vestibule_models.labels import LABELS
 
 INPUT = InputSpec(height=288, width=144, colour="rgb", dtype="uint8", resize="letterbox-centre", pad_value=114)
@@ -49,10 +48,10 @@ def read_photos(folder: Path) -> list[Example]:
     Where `folder/masks/` holds a PNG of the photo's name, that is the person's outline.
 
     Raises:
-        ArtifactError: the manifest is missing, or lacks a column.
+        ArtifactError: the manifest is missing, lacks a column, or names a file outside the folder.
     """
     examples = []
-    for row in _rows(folder / "manifest.csv", ["file", "source", "split", "group", *LABELS]):
+    for row in read_rows(folder / "manifest.csv", ["file", "source", "split", "group", *LABELS]):
         cells = [row[label] for label in LABELS]
         outline = (folder / "masks" / row["file"]).with_suffix(".png")
         examples.append(
@@ -77,11 +76,12 @@ def read_sprites(folder: Path, garments_csv: Path) -> list[Example]:
         garments_csv: file (the avatar's), seen, unknown; every category not named is absent.
 
     Raises:
-        ArtifactError: a table is missing or lacks a column, or an avatar's garments are not told.
+        ArtifactError: a table is missing or lacks a column, an avatar's garments are not told, or a file lies outside
+            the folder.
     """
-    worn = {Path(row["file"]).stem: row for row in _rows(garments_csv, ["file", "seen", "unknown"])}
+    worn = {Path(row["file"]).stem: row for row in read_rows(garments_csv, ["file", "seen", "unknown"])}
     examples = []
-    for row in _rows(folder / "index.csv", ["file", "avatar", "recoloured", "split"]):
+    for row in read_rows(folder / "index.csv", ["file", "avatar", "recoloured", "split"]):
         avatar = Path(row["avatar"]).stem
         if avatar not in worn:
             raise ArtifactError(f"{garments_csv} does not tell what avatar {avatar} of {folder / 'index.csv'} wears")
@@ -108,28 +108,24 @@ def assign_folds(examples: Sequence[Example], folds: int, seed: int) -> NDArray[
     return np.array([fold_of[example.group] for example in examples], np.int64)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return a picture as uint8 (H, W, 3) RGB, or (H, W, 4) RGBA where it has transparency.
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV table whose column `file` names files below its folder.
+
+    Args:
+        path: of the table.
+        columns: that it must have, `file` among them.
 
     Raises:
-        ArtifactError: the file is missing or not a picture.
+        ArtifactError: the table is missing, lacks a column, or names a file that is not below its folder.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        what = "not a picture that OpenCV can read" if path.is_file() else "no such file"
-        raise ArtifactError(f"picture {path}: {what}")
-    if image.ndim == 2:  # noqa: PLR2004 - height and width only: grey
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
-    swap = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB  # noqa: PLR2004 - colour and cover
-    return np.asarray(cv2.cvtColor(image, swap), np.uint8)
-
-
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in columns if name not in (reader.fieldnames or [])]:
                 raise ArtifactError(f"{path} lacks the columns {missing}; it has {reader.fieldnames}")
-            return list(reader)
+            rows = list(reader)
     except OSError as error:
         raise ArtifactError(f"cannot read {path} ({error.strerror}); name a folder that holds it") from error
+    if (outside := next((row["file"] for row in rows if not is_inside(row["file"] or "")), None)) is not None:
+        raise ArtifactError(f"{path}: file {outside!r} leads out of its folder; name files below it")
+    return rows

@@ -92,20 +92,20 @@ def evaluate(args: argparse.Namespace) -> GarmentReport:
         raise ArtifactError(f"{args.data}: none of the {len(examples)} photos could be read")
     headline = STREET if STREET in answers else ALL
     answered = answers.get(headline)
-    thresholds = runner.manifest.thresholds
+    manifest = runner.manifest
     degraded = {}
     if answered:
         for name, degrade in DEGRADATIONS.items():
             poorer = answer(runner, answered.examples, degrade)
-            degraded[name] = measure(*_truth(poorer.examples), poorer.probs, thresholds, seed=args.seed)
+            degraded[name] = measure(*_truth(poorer.examples), poorer.probs, manifest, seed=args.seed)
     sprites = read_sprites(args.sprites, garments_csv(args.avatars)) if args.sprites else []
     return GarmentReport(
-        manifest=runner.manifest,
+        manifest=manifest,
         data=args.data.resolve().name if args.data else "",
         split=args.split or "all",
         headline=headline,
         sources={
-            source: measure(*_truth(each.examples), each.probs, thresholds, seed=args.seed)
+            source: measure(*_truth(each.examples), each.probs, manifest, seed=args.seed)
             for source, each in answers.items()
         },
         degraded=degraded,

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import ArtifactError
 from vestibule_models.calibration import wilson
-from vestibule_models.dataset import Example, read_image
+from vestibule_models.dataset import Example
 from vestibule_models.embedding import distances
 from vestibule_models.labels import LABELS
 from vestibule_models.litert_runner import LiteRTRunner
+from vestibule_models.pictures import read_picture
 
 BACKDROP = 150
 """Grey behind a rendered person."""
@@ -77,7 +78,7 @@ def before_backdrop(sprite: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def read_rendered(runner: LiteRTRunner, examples: Sequence[Example]) -> dict[str, Any]:
     """Return how each category is read on rendered people that the network has not seen: no figure of quality."""
-    images = [before_backdrop(read_image(example.path)) for example in examples]
+    images = [before_backdrop(read_picture(example.path, keep_cover=True)) for example in examples]
     probs = runner.run_all(images).probs
     figures: dict[str, Any] = {}
     for column, label in enumerate(LABELS):

@@ -5,15 +5,17 @@ import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vestibule_models.artifact import (
+    ArtifactError,
     GarmentManifest,
     GroupThresholds,
     InputSpec,
+    ScoreMap,
     Thresholds,
     describe_file,
     save_manifest,
@@ -24,14 +26,15 @@ from vestibule_models.dataset import (
     INPUT,
     STREET,
     Example,
-    read_image,
     read_photos,
     read_sprites,
 )
 from vestibule_models.embedding import distances, fit_projection
-from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup
 from vestibule_models.letterbox import letterbox
 from vestibule_models.networks import efficientnet_lite
+from vestibule_models.pictures import read_picture
+from vestibule_models.score_maps import Columns, fit, told_columns
 from vestibule_models.train_garments import load_trained
 
 if TYPE_CHECKING:
@@ -71,7 +74,6 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     save_keras(model, args.out / "model.keras")
     (args.out / "model.tflite").write_bytes(to_tflite(model))
-    thresholds, group_thresholds = out_of_fold_thresholds(args.trained, photos)
     save_manifest(
         args.out,
         GarmentManifest(
@@ -86,12 +88,12 @@ def run(args: argparse.Namespace) -> int:
                 "outputs": f"probs is the one of width {len(LABELS)}, embedding the other",
                 "seed": args.seed,
                 "part": args.part,
+                "score_maps": "fitted on the out-of-fold answers, where there are any",
             },
             labels=LABELS,
             embedding_size=model.get_layer("projection").units,
             same_person_distance=same_person_distance,
-            thresholds=thresholds,
-            group_thresholds=group_thresholds,
+            **learnt_from_answers(args.trained, photos),
         ),
     )
     return 0
@@ -103,10 +105,8 @@ def input_of_model(model: "keras.Model") -> InputSpec:
     return INPUT.model_copy(update={"height": height, "width": width})
 
 
-def out_of_fold_thresholds(
-    trained: Path, photos: Sequence[Example]
-) -> tuple[dict[GarmentLabel, Thresholds], dict[GarmentGroup, GroupThresholds]]:
-    """Return the categories' and the groups' thresholds from the fold networks' answers, `fold*/out_of_fold.npz`."""
+def learnt_from_answers(trained: Path, photos: Sequence[Example]) -> dict[str, Any]:
+    """Return the manifest's thresholds and maps of scores by the fold networks' answers, `fold*/out_of_fold.npz`."""
     by_name = {example.path.name: example for example in photos if example.split in ("train", "val")}
     answers = [np.load(path) for path in sorted(trained.glob("fold*/out_of_fold.npz"))]
     names = [str(name) for answer in answers for name in answer["files"]]
@@ -114,12 +114,29 @@ def out_of_fold_thresholds(
         print(f"only {len(names)} of {len(by_name)} street photos have out-of-fold answers: provisional thresholds")  # noqa: T201
     if not names:
         none = Thresholds(positives=0, likely=None, certain=None)
-        return dict.fromkeys(LABELS, none), dict.fromkeys(GarmentGroup, GroupThresholds(**none.model_dump()))
+        groups = dict.fromkeys(GarmentGroup, GroupThresholds(**none.model_dump()))
+        return {"thresholds": dict.fromkeys(LABELS, none), "group_thresholds": groups}
     probs = np.concatenate([answer["probs"] for answer in answers])
     targets = np.stack([by_name[name].targets for name in names])
     known = np.stack([by_name[name].known for name in names])
     thresholds = {label: thresholds_for(targets[:, i], probs[:, i], known[:, i]) for i, label in enumerate(LABELS)}
-    return thresholds, group_thresholds_for(targets, probs, known, thresholds)
+    group_thresholds = group_thresholds_for(targets, probs, known, thresholds)
+    plain, grouped = told_columns(targets, known, probs, thresholds, group_thresholds)
+    return {
+        "thresholds": thresholds,
+        "group_thresholds": group_thresholds,
+        "score_map": _map_of(plain),
+        "group_score_map": _map_of(grouped),
+    }
+
+
+def _map_of(columns: Columns) -> ScoreMap | None:
+    """Fit a map to all answers, or say why there is none: scores are then published as they are."""
+    try:
+        return fit(*columns.flat(np.ones(len(columns.scores), np.bool_)))
+    except ArtifactError as error:
+        print(f"scores are not calibrated: {error}")  # noqa: T201 - the user must know
+        return None
 
 
 def fit_embedding(
@@ -132,7 +149,7 @@ def fit_embedding(
     spec = input_of_model(model)
     images, people = _views([street[i] for i in rng.permutation(len(street))[:MAX_PHOTOS]], rng, spec)
     for example in [sprites[i] for i in rng.permutation(len(sprites))[:MAX_SPRITES]]:
-        images.append(letterbox(place(read_image(example.path), rng), spec)[0])
+        images.append(letterbox(place(read_picture(example.path, keep_cover=True), rng), spec)[0])
         people.append(example.group)
     features = _in_batches(looks, images).astype(np.float64)
     _, index = np.unique(people, return_inverse=True)
@@ -190,7 +207,7 @@ def to_tflite(model: "keras.Model") -> bytes:
 def _views(
     examples: Sequence[Example], rng: np.random.Generator, spec: InputSpec
 ) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    pictures = [(read_image(example.path), example.group) for example in examples for _ in range(VIEWS)]
+    pictures = [(read_picture(example.path), example.group) for example in examples for _ in range(VIEWS)]
     return [letterbox(film(jitter_box(image, rng), rng), spec)[0] for image, _ in pictures], [
         group for _, group in pictures
     ]

@@ -103,6 +103,7 @@ def finetune(parent: Path, examples: Sequence[Example], out: Path, *, epochs: in
         "validation_loss_after": round(losses[best], 4),
         "epochs": best,
         "seed": seed,
+        "score_maps": "of the parent" if manifest.score_map else "none",
         "thresholds": f"of the parent, but fitted on the validation photos for: {', '.join(fitted) or 'none'}",
     }
     changed = {

@@ -1,15 +1,15 @@
 """How well garments are told: average precision, thresholds, groups, confusions, calibration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GarmentManifest, GroupThresholds, Thresholds
 from vestibule_models.calibration import Interval, average_precision, wilson
 from vestibule_models.groups import group_scores, group_truth
-from vestibule_models.labels import LABELS, MEMBERS, GarmentLabel
+from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 from vestibule_models.reliability import Calibration, calibration_of
 
 Floats = NDArray[np.float32]
@@ -49,6 +49,9 @@ class Category:
         ap: average precision, with its interval over photos drawn anew; None without a positive.
         likely: at the model's threshold of that name; None where there is none.
         certain: likewise.
+        alone: of a group, on the photos on which none of its members is likely.
+        asked: of a group, what a rule that asks for it gets at `likely`: a member that is told, or the group by itself;
+            its threshold is that of the group.
     """
 
     positives: int
@@ -56,6 +59,8 @@ class Category:
     ap: Interval | None
     likely: AtThreshold | None = None
     certain: AtThreshold | None = None
+    alone: AtThreshold | None = None
+    asked: AtThreshold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,8 @@ class GarmentFigures:
         groups: by name, each scored by `group_scores`.
         groups_macro_ap: mean over the groups with at least `MIN_POSITIVES` positives.
         confusion: worn garment -> garment told instead -> photos; the worn one itself where nothing was.
-        calibration: of all answers on the categories of `macro_ap_over`.
+        calibration: of all answers on the categories of `macro_ap_over`, as the network gives them.
+        published: of the same as they are published; None where the manifest has no map of scores.
     """
 
     photos: int
@@ -84,6 +90,7 @@ class GarmentFigures:
     groups_macro_ap: Interval | None
     confusion: dict[str, dict[str, int]]
     calibration: Calibration | None
+    published: Calibration | None
 
 
 def enough(targets: Floats, known: Floats) -> NDArray[np.bool_]:
@@ -97,7 +104,7 @@ def measure(
     targets: Floats,
     known: Floats,
     probs: Floats,
-    thresholds: Mapping[GarmentLabel, Thresholds],
+    manifest: GarmentManifest,
     *,
     rounds: int = 1000,
     seed: int = 0,
@@ -108,31 +115,32 @@ def measure(
         targets: float32 (N, 15), 1 where worn.
         known: float32 (N, 15), 0 where nobody could tell.
         probs: float32 (N, 15).
-        thresholds: of each category.
+        manifest: of the network, for its thresholds and its map of scores.
         rounds: of the bootstrap.
         seed: of the bootstrap.
     """
-    names = [str(label) for label in LABELS]
+    names, thresholds = [str(label) for label in LABELS], manifest.thresholds
     plain, macro = _rank(names, targets, known, probs, rounds=rounds, seed=seed)
-    groups, groups_macro = _rank(
-        [str(group) for group in MEMBERS],
-        *group_truth(targets, known),
-        group_scores(probs),
-        rounds=rounds,
-        seed=seed,
-    )
+    truth, told, scores = *group_truth(targets, known), group_scores(probs)
+    groups, groups_macro = _rank([str(group) for group in MEMBERS], truth, told, scores, rounds=rounds, seed=seed)
     categories = {
-        str(label): Category(
-            positives=plain[label].positives,
-            known=plain[label].known,
-            ap=plain[label].ap,
+        str(label): replace(
+            plain[label],
             likely=_at(targets[:, i], known[:, i], probs[:, i], thresholds[label].likely),
             certain=_at(targets[:, i], known[:, i], probs[:, i], thresholds[label].certain),
         )
         for i, label in enumerate(LABELS)
     }
+    groups |= {
+        group: _told_group(
+            groups[group], found, _any_likely(group, probs, thresholds), truth[:, i], told[:, i], scores[:, i]
+        )
+        for i, group in enumerate(MEMBERS)
+        if (found := manifest.group_thresholds.get(group))
+    }
     counted = np.flatnonzero(enough(targets, known)).tolist()
     rows = known[:, counted] > 0
+    answers = probs[:, counted][rows]
     return GarmentFigures(
         photos=len(probs),
         macro_ap=macro,
@@ -142,7 +150,40 @@ def measure(
         groups=groups,
         groups_macro_ap=groups_macro,
         confusion=confusion(targets, known, probs),
-        calibration=calibration_of(targets[:, counted][rows], probs[:, counted][rows]),
+        calibration=calibration_of(targets[:, counted][rows], answers),
+        published=calibration_of(targets[:, counted][rows], np.array([score_map(score) for score in answers.tolist()]))
+        if (score_map := manifest.score_map)
+        else None,
+    )
+
+
+def _any_likely(group: GarmentGroup, probs: Floats, thresholds: Mapping[GarmentLabel, Thresholds]) -> NDArray[np.bool_]:
+    """Return on which photos (N,) a member of the group is likely by itself."""
+    floors = {LABELS.index(label): thresholds[label].likely for label in MEMBERS[group]}
+    reached = [probs[:, i] >= floor for i, floor in floors.items() if floor is not None]
+    return np.any(reached, axis=0) if reached else np.zeros(len(probs), np.bool_)
+
+
+def _told_group(  # noqa: PLR0917 - a column each of what is asked, true, known and told
+    ranked: Category,
+    thresholds: GroupThresholds,
+    named: NDArray[np.bool_],
+    targets: Floats,
+    known: Floats,
+    scores: Floats,
+) -> Category:
+    """Return the group's figures with those at its thresholds; `named` (N,) tells where a member is likely."""
+    asked = None
+    if thresholds.likely is not None:
+        alone = np.inf if thresholds.alone is None else max(thresholds.alone, thresholds.likely)
+        told = np.where(named | (scores >= alone), np.float32(1), np.float32(0))
+        asked = replace(_told_from(targets, known, told, 1.0), threshold=thresholds.likely)
+    return replace(
+        ranked,
+        likely=_at(targets, known, scores, thresholds.likely),
+        certain=_at(targets, known, scores, thresholds.certain),
+        alone=_at(targets[~named], known[~named], scores[~named], thresholds.alone),
+        asked=asked,
     )
 
 
@@ -207,8 +248,10 @@ def _interval(value: float, drawn: NDArray[np.float64]) -> Interval | None:
 
 
 def _at(targets: Floats, known: Floats, scores: Floats, threshold: float | None) -> AtThreshold | None:
-    if threshold is None:
-        return None
+    return None if threshold is None else _told_from(targets, known, scores, threshold)
+
+
+def _told_from(targets: Floats, known: Floats, scores: Floats, threshold: float) -> AtThreshold:
     rows = known > 0
     worn, told = targets[rows] > 0, scores[rows] >= threshold
     right, answers, positives = int((worn & told).sum()), int(told.sum()), int(worn.sum())

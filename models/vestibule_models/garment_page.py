@@ -80,8 +80,10 @@ def _figures(report: GarmentReport, head: GarmentFigures) -> list[pages.Section]
         explained = "Worn garments and what is told instead, in photos. " + tables.TOLD_INSTEAD
         parts.append(("What is told instead", _md(explained) + plots.matrix(LABELS, head.confusion)))
     if head.calibration:
-        explained = "Points on the dashed line are scores that mean what they say; the numbers are answers."
-        parts.append(("Calibration", _md(explained) + plots.reliability(head.calibration)))
+        curves = {"of the network": head.calibration} | ({"as published": head.published} if head.published else {})
+        explained = "Points on the dashed line are scores that mean what they say; the numbers are answers. "
+        explained += tables.published_from(report.manifest) if head.published else ""
+        parts.append(("Calibration", _md(explained) + plots.reliability(curves)))
     if report.answered:
         told, missed = (pages.sheet(worst(report.answered, missed=missed)) for missed in (False, True))
         parts.append(

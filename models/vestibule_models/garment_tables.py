@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from vestibule_models.calibration import Interval
+from vestibule_models.artifact import GarmentManifest
+from vestibule_models.calibration import Interval, wilson
 from vestibule_models.dataset import STREET
 from vestibule_models.evaluate_garments import ALL, GarmentReport
 from vestibule_models.fairness import BEYOND_CHANCE, Fairness
@@ -12,6 +13,11 @@ from vestibule_models.garment_metrics import MIN_POSITIVES, AtThreshold, Garment
 TOLD_INSTEAD = (
     "Told instead is the highest garment that is not worn, covers the same half of the body and scores above the "
     "worn one."
+)
+
+_GROUPS_TOLD = (
+    "`likely` and `certain`: at these thresholds of the group's score; `alone`: at that threshold, on the photos on "
+    "which no member is likely; `asked`: what a rule that asks for the group at `likely` gets, members included."
 )
 
 _FAIRNESS = (
@@ -46,7 +52,7 @@ def card(report: GarmentReport) -> str:
     head = report.sources.get(report.headline)
     if head:
         parts += ["### Poorer pictures", degraded(report)]
-        parts += ["### What is told instead", _confusion(head), "### Calibration", _calibration(head)]
+        parts += ["### What is told instead", _confusion(head), "### Calibration", _calibration(report, head)]
     return "\n\n".join([*parts, "### Speed", speed(report), *_beside(report)])
 
 
@@ -86,13 +92,27 @@ def categories(figures: GarmentFigures) -> str:
 
 
 def groups(figures: GarmentFigures) -> str:
-    """Return a row for each group that is worn, and the mean over those with enough positives."""
+    """Return a row for each group that is worn, the mean over those with enough positives, and what is told."""
     lines = ["| group | positives | AP |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {row.positives} | {interval(row.ap)} |" for name, row in figures.groups.items() if row.positives
-    ]
+    worn = {name: row for name, row in figures.groups.items() if row.positives}
+    lines += [f"| {name} | {row.positives} | {interval(row.ap)} |" for name, row in worn.items()]
     if figures.groups_macro_ap:
         lines.append(f"| mean of those with {MIN_POSITIVES} positives | | {interval(figures.groups_macro_ap)} |")
+    told = [
+        f"| {name} | {what} | {at.told} | {' | '.join(_at(at))} |"
+        for name, row in worn.items()
+        for what, at in (("likely", row.likely), ("certain", row.certain), ("alone", row.alone), ("asked", row.asked))
+        if at
+    ]
+    if told:
+        lines += [
+            "",
+            _GROUPS_TOLD,
+            "",
+            "| group | told | answers | precision | recall |",
+            "|---|---|---|---|---|",
+            *told,
+        ]
     return "\n".join(lines)
 
 
@@ -169,7 +189,7 @@ def _told(figures: GarmentFigures, word: str) -> tuple[str, str]:
     rows = [found for row in figures.per_category.values() if (found := getattr(row, word))]
     told = sum(row.told for row in rows)
     right = sum(round(row.precision.value * row.told) for row in rows if row.precision)
-    return str(told), f"{right / told:.2f}" if told else "-"
+    return str(told), interval(wilson(right, told) if told else None)
 
 
 def _confusion(figures: GarmentFigures) -> str:
@@ -186,14 +206,32 @@ def _confusion(figures: GarmentFigures) -> str:
     return "\n".join(lines)
 
 
-def _calibration(figures: GarmentFigures) -> str:
+def _calibration(report: GarmentReport, figures: GarmentFigures) -> str:
     if not figures.calibration:
         return "No category has enough positives."
-    error = figures.calibration.expected_calibration_error
-    lines = [f"Expected calibration error, all answers on the categories of the macro AP: {error:.3f}.", ""]
-    lines += ["| answers | mean score | worn |", "|---|---|---|"]
-    lines += [f"| {b.answers} | {b.mean_score:.2f} | {b.share_true:.2f} |" for b in figures.calibration.bins]
-    return "\n".join(lines)
+    lines = []
+    for what, found in (("of the network", figures.calibration), ("as published", figures.published)):
+        if not found:
+            continue
+        error = found.expected_calibration_error
+        lines += [
+            f"Scores {what}, all answers on the categories of the macro AP: expected calibration error {error:.3f}."
+        ]
+        lines += ["", "| answers | mean score | worn |", "|---|---|---|"]
+        lines += [f"| {b.answers} | {b.mean_score:.2f} | {b.share_true:.2f} |" for b in found.bins]
+        lines.append("")
+    if figures.published:
+        lines.append(published_from(report.manifest))
+    return "\n".join(lines).rstrip()
+
+
+def published_from(manifest: GarmentManifest) -> str:
+    """Say what the map of scores was fitted on, and how it is measured on other photos than those."""
+    fitted = manifest.provenance.get("score_maps", "fitted on photos that the manifest does not name")
+    return (
+        f"What is published was {fitted}; where those are the photos looked at here, the second error flatters. "
+        "`vestibule-models calibrate` tells it for photos not fitted on."
+    )
 
 
 def _beside(report: GarmentReport) -> list[str]:

@@ -3,7 +3,6 @@
 Everything here is BGR uint8, with alpha as a fourth channel where something was cut out.
 """
 
-import csv
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vestibule_models.dataset import read_rows
 from vestibule_models.persons_decode import Bytes, Floats
 
 Split = Literal["train", "val", "test"]
@@ -87,10 +87,10 @@ def load_sources(data: Path, sprites: Path | None, split: Split, rng: np.random.
 def load_photos(folder: Path, split: Split) -> list[Photo]:
     """Read the photos of one split of persons-v1."""
     boxes: dict[str, list[list[float]]] = defaultdict(list)
-    for row in _rows(folder / "boxes.csv"):
+    for row in read_rows(folder / "boxes.csv", ["file", "x0", "y0", "x1", "y1"]):
         boxes[row["file"]].append([float(row[key]) for key in ("x0", "y0", "x1", "y1")])
     photos = []
-    for row in _rows(folder / "photos.csv"):
+    for row in read_rows(folder / "photos.csv", ["file", "source", "split"]):
         name = row["file"]
         if _split_of(name, row["source"], row["split"]) != split:
             continue
@@ -117,7 +117,7 @@ def _sort_boxes(boxes: Floats, height: int) -> tuple[Floats, Floats]:
 def load_cutouts(folder: Path, split: Split) -> list[Bytes]:
     """Cut the people with outlines out of the photos of garments-v1."""
     cutouts = []
-    for row in _rows(folder / "manifest.csv"):
+    for row in read_rows(folder / "manifest.csv", ["file", "split"]):
         mask_path = folder / "masks" / (Path(row["file"]).stem + ".png")
         if row["split"] != split or not mask_path.is_file():
             continue
@@ -130,13 +130,15 @@ def load_cutouts(folder: Path, split: Split) -> list[Bytes]:
 
 def load_sprites(folder: Path, split: Split) -> list[Bytes]:
     """Read rendered people of one split; the others belong to footage that detectors are looked at on."""
-    rows = [row for row in _rows(folder / "index.csv") if row["split"] == split]
+    rows = [row for row in read_rows(folder / "index.csv", ["file", "split"]) if row["split"] == split]
     return [_trim(_read(folder / row["file"], cv2.IMREAD_UNCHANGED)) for row in rows]
 
 
 def load_things(folder: Path, split: Split, most: int = 600) -> list[Bytes]:
     """Read photos of garments that nobody wears."""
-    rows = [row for row in _rows(folder / "manifest.csv") if row["split"] == split]
+    rows = [
+        row for row in read_rows(folder / "manifest.csv", ["file", "split", "kind", "source"]) if row["split"] == split
+    ]
     names = [row["file"] for row in rows if row["kind"] == "flat" and row["source"] == "clothing-dataset"]
     return [
         _shrink(_read(folder / "photos" / name, cv2.IMREAD_COLOR), 160) for name in names[:: 1 + len(names) // most]
@@ -175,11 +177,6 @@ def _shrink(image: Bytes, height: int) -> Bytes:
         return np.ascontiguousarray(image)
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _read(path: Path, how: int) -> Bytes:

@@ -30,8 +30,12 @@ class Skipped:
     reason: str
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path, *, keep_cover: bool = False) -> NDArray[np.uint8]:
     """Return a photo as uint8 (H, W, 3) RGB, upright: EXIF's turn is applied, 16 bits become 8, transparent is white.
+
+    Args:
+        path: of the photo.
+        keep_cover: where it has transparency, return uint8 (H, W, 4) RGBA instead.
 
     Raises:
         ArtifactError: the file is missing, no picture, or ends before the picture does.
@@ -47,7 +51,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     # Only without IMREAD_UNCHANGED does OpenCV turn by EXIF; only with it does it keep transparency, which JPEG lacks.
     image = None if jpeg else _decode(pixels, cv2.IMREAD_UNCHANGED)
     if image is not None and image.ndim == 3 and image.shape[2] == 4:  # noqa: PLR2004 - colour and cover
-        return _on_white(image)
+        return _eight_bits(image) if keep_cover else _on_white(image)
     image = _decode(pixels, cv2.IMREAD_COLOR)
     if image is None:
         raise ArtifactError(f"picture {path}: not a picture that OpenCV can read")
@@ -75,9 +79,19 @@ def _decode(data: NDArray[np.uint8], flags: int) -> Pixels | None:
         return None
 
 
+def _eight_bits(image: Pixels) -> NDArray[np.uint8]:
+    """Return (H, W, 4) BGRA as uint8 RGBA."""
+    rgba = image[:, :, [2, 1, 0, 3]]
+    return np.asarray(np.clip(_shares(rgba) * 255 + 0.5, 0, 255), np.uint8)
+
+
 def _on_white(image: Pixels) -> NDArray[np.uint8]:
-    most = np.float32({"uint8": 255, "uint16": 65535}.get(str(image.dtype), 1))
-    share = image.astype(np.float32) / most
+    share = _shares(image)
     cover = share[:, :, 3:]
     rgb = share[:, :, 2::-1] * cover + (1 - cover)
     return np.asarray(np.clip(rgb * 255 + 0.5, 0, 255), np.uint8)
+
+
+def _shares(image: Pixels) -> NDArray[np.float32]:
+    """Return values as shares of the most that their type holds."""
+    return image.astype(np.float32) / np.float32({"uint8": 255, "uint16": 65535}.get(str(image.dtype), 1))

@@ -56,21 +56,25 @@ def ranges(rows: Mapping[str, Interval], *, label: str, goal: float | None = Non
     return svg_of(draw, 7.2, 0.7 + 0.34 * len(rows))
 
 
-def reliability(calibration: Calibration) -> str:
-    """Plot the share that was right against the score, the area of a point after its answers."""
+def reliability(curves: Mapping[str, Calibration]) -> str:
+    """Plot for one or two names the share that was right against the score, a point's area after its answers."""
 
     def draw(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
-        x = [each.mean_score for each in calibration.bins]
-        y = [each.share_true for each in calibration.bins]
-        answers = np.array([each.answers for each in calibration.bins])
-        axes.plot(x, y, color=BLUE, linewidth=1.5)
-        axes.scatter(x, y, s=20 + 160 * np.sqrt(answers / answers.max()), color=BLUE, alpha=0.8)
-        for place_x, place_y, count in zip(x, y, answers, strict=True):
-            axes.annotate(str(count), (place_x, place_y), (8, -12), textcoords="offset points", fontsize=8, color=GREY)
+        styles = ((BLUE, (8, -12)), (ORANGE, (-22, 7)))  # colour, and where the numbers stand beside a point
+        for (name, found), (colour, place) in zip(curves.items(), styles, strict=False):
+            x = [each.mean_score for each in found.bins]
+            y = [each.share_true for each in found.bins]
+            answers = np.array([each.answers for each in found.bins])
+            label = f"{name}, error {found.expected_calibration_error:.3f}"
+            axes.plot(x, y, color=colour, linewidth=1.5, label=label)
+            axes.scatter(x, y, s=20 + 160 * np.sqrt(answers / answers.max()), color=colour, alpha=0.8)
+            for at_x, at_y, count in zip(x, y, answers, strict=True):
+                axes.annotate(str(count), (at_x, at_y), place, textcoords="offset points", fontsize=8, color=colour)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="score", ylabel="share worn", aspect="equal")
+        axes.legend(loc="upper left")
 
-    return svg_of(draw, 4.6, 4.4)
+    return svg_of(draw, 5.2, 5.0)
 
 
 def precision_recall(

@@ -30,6 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a line a photo: garments with their probability and how far they may be believed, and what is worn.
 
+    Probabilities are those that the daemon would publish.
+
     What is worn is told by a `manifest.csv` beside the photo's folder, else by the name of a folder that holds it.
 
     Returns:
@@ -56,8 +58,10 @@ def run(args: argparse.Namespace) -> int:
             continue
         probs = runner.run_all([image]).probs[0].tolist()
         order = sorted(zip(LABELS, probs, strict=True), key=lambda pair: -pair[1])[: args.top]
+        manifest = runner.manifest
         ranked = [
-            Ranked(label=label, prob=prob, word=word(prob, runner.manifest.thresholds[label])) for label, prob in order
+            Ranked(label=label, prob=manifest.published(label, prob), word=word(prob, manifest.thresholds[label]))
+            for label, prob in order
         ]
         print(line(path, ranked, truth[path]), flush=True)  # noqa: T201 - the command's answer
         if args.annotate:

@@ -1,7 +1,7 @@
 """Rendered people and shops: the demo clip, the tests' footage, and cut-out people for training.
 
-Needs Debian's `blender` (3.4) and the folder of VALID avatars with its `garments.csv`; no GPU. Every command
-goes on where it was stopped: what is rendered already is kept in the output folder.
+Needs Debian's `blender` (3.4) with `python3-numpy`, and the folder of VALID avatars with its `garments.csv`; no GPU.
+Every command goes on where it was stopped: what is rendered already is kept in the output folder.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from vestibule_models.render_blender import main
 main({job!r})
 """
 """What Blender's own Python runs: this package is not installed there."""
+_NO_NUMPY = b"No module named 'numpy'"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +81,11 @@ def call_blender(blender: str, job: dict[str, Any], folder: Path) -> None:
         command = [blender, "-b", "--python-exit-code", "1", "--python-expr", start]
         code = subprocess.run(command, stdout=chatter, stderr=subprocess.STDOUT, check=False).returncode
     if code:
+        if _NO_NUMPY in log.read_bytes():
+            raise ChildProcessError(
+                f"blender: its Python has no numpy; apt-get install python3-numpy where Blender is Debian's, else "
+                f"install numpy into Blender's own Python (see {log})"
+            )
         raise ChildProcessError(f"blender: exit code {code}; see {log}")
 
 

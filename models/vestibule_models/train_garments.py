@@ -26,12 +26,12 @@ from vestibule_models.dataset import (
     STREET,
     Example,
     assign_folds,
-    read_image,
     read_photos,
     read_sprites,
 )
 from vestibule_models.letterbox import letterbox
 from vestibule_models.networks import efficientnet_lite
+from vestibule_models.pictures import read_picture
 from vestibule_models.torch_weights import load_torch_weights
 from vestibule_models.views import Views, processes
 
@@ -298,7 +298,7 @@ def predict(
         chosen = examples[start : start + size]
         images = np.zeros((size, spec.height, spec.width, 3), np.uint8)  # one shape: compiled once
         for place, example in enumerate(chosen):
-            images[place] = letterbox(read_image(example.path), spec)[0]
+            images[place] = letterbox(read_picture(example.path), spec)[0]
         answers.append(answer(images)[: len(chosen)])
     return np.concatenate(answers)
 

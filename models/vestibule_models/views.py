@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import InputSpec
 from vestibule_models.augment import augment, chance, cover_of
-from vestibule_models.dataset import Example, read_image
+from vestibule_models.dataset import Example
+from vestibule_models.pictures import read_picture
 
 REPLACED = 0.5
 """Share of the photos with a known outline, or on white, that are put before another background."""
@@ -77,8 +78,8 @@ def _make(task: tuple[InputSpec, int, int, int, Sequence[Example]]) -> NDArray[n
 
 
 def _view(example: Example, rng: np.random.Generator, spec: InputSpec) -> NDArray[np.uint8]:
-    image = read_image(example.path)
+    image = read_picture(example.path, keep_cover=True)
     if image.shape[2] == 3 and chance(rng, REPLACED):  # noqa: PLR2004 - it has no cover of its own
-        outline = None if example.outline is None else read_image(example.outline)[:, :, 0]
+        outline = None if example.outline is None else read_picture(example.outline)[:, :, 0]
         image = cover_of(image, outline)
     return augment(image, rng, spec)

@@ -1,20 +1,45 @@
 from dataclasses import replace
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vestibule.alert_sections import AlertRule
+from vestibule.classifiers import SHIPPED
 from vestibule.consensus import Evidence
-from vestibule.types import Reading
-from vestibule_models.artifact import GroupThresholds, Thresholds
+from vestibule.rules import Rules
+from vestibule.types import Reading, Visit
+from vestibule_models.artifact import GarmentManifest, GroupThresholds, ScoreMap, Thresholds, load_manifest
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
 THRESHOLDS: dict[GarmentName, Thresholds] = {
     **{label: Thresholds(positives=30, likely=0.5, certain=0.8) for label in LABELS},
     **{group: GroupThresholds(positives=30, likely=0.5, certain=0.8, alone=0.6) for group in GarmentGroup},
 }
+
+ASKED: tuple[tuple[GarmentName, ...], ...] = (
+    (GarmentLabel.DRESS,),
+    (GarmentLabel.BLAZER,),
+    (GarmentLabel.TEE,),
+    (GarmentGroup.OUTERWEAR,),
+    (GarmentGroup.LIGHT_TOP,),
+)
+VISIT = Visit(
+    visit_id="door-1000-1",
+    camera_id="door",
+    first_seen_at_s=1.0,
+    last_seen_at_s=4.0,
+    entered=True,
+    zones=(),
+    garments=(),
+    phase="confirmed",
+    settled=True,
+    silent=False,
+    readings=3,
+)
 
 
 def reading(dress: float, jeans: float = 0.0, *, quality: float = 0.5, at_s: float = 0.0, look: int = 0) -> Reading:
@@ -192,3 +217,41 @@ def test_scores_stay_within_what_was_read(values: list[tuple[float, float]]) -> 
     for garment in made.garments():
         assert min(d for d, _ in values) - 1e-6 <= garment.score <= max(d for d, _ in values) + 1e-6
         assert 0 <= garment.votes <= len(values)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 1)), min_size=1, max_size=6),
+    st.floats(0.2, 3),
+    st.floats(-2, 2),
+)
+def test_published_scores_change_no_decision(
+    seen: list[tuple[float, float, float, float]], slope: float, intercept: float
+) -> None:
+    """What is told, in which order, and what is alerted on: as by the network's own scores."""
+    shipped = load_manifest(SHIPPED)
+    assert isinstance(shipped, GarmentManifest)
+    plain = shipped.model_copy(update={"score_map": None, "group_score_map": None})
+    maps = {"score_map": ScoreMap(slope=slope, intercept=intercept), "group_score_map": ScoreMap(slope=2, intercept=1)}
+    mapped = plain.model_copy(update=maps)
+    told = []
+    for manifest in (plain, mapped):
+        made = Evidence(manifest.all_thresholds, manifest.published)
+        for dress, blazer, tee, quality in seen:
+            item = replace(coat(blazer, 0.0), quality=quality)
+            item.probs.setflags(write=True)
+            item.probs[[LABELS.index(GarmentLabel.DRESS), LABELS.index(GarmentLabel.TEE)]] = dress, tee
+            made.add(item)
+        worn = (made.garments(), made.groups())
+        asked = [
+            AlertRule(name=f"{confidence}-{index}", any_of=names, confidence=confidence)
+            for confidence in ("likely", "certain")
+            for index, names in enumerate(ASKED)
+        ]
+        rules = Rules(rules=asked, thresholds=manifest.published_thresholds, zone_info=ZoneInfo("UTC"))
+        visit = replace(VISIT, garments=worn[0], groups=worn[1])
+        alerts = [
+            (alert.rule, alert.confidence, [g.label for g in (*alert.garments, *alert.groups)])
+            for alert in rules.judge(visit, 9.0)
+        ]
+        told.append(([[(g.label, g.votes) for g in each] for each in worn], alerts))
+    assert told[0] == told[1]

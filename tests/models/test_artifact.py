@@ -10,11 +10,12 @@ from vestibule_models.artifact import (
     GroupThresholds,
     InputSpec,
     ModelFile,
+    ScoreMap,
     Thresholds,
     load_manifest,
     save_manifest,
 )
-from vestibule_models.labels import LABELS, GarmentGroup
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
 
 KNOWN = GroupThresholds(positives=40, likely=0.25, certain=0.75, alone=0.5)
 UNKNOWN = GroupThresholds(positives=33, likely=None, certain=None)
@@ -62,4 +63,41 @@ def test_thresholds_of_groups_are_checked(tmp_path: Path, groups: dict[str, obje
     values = CLASSIFIER.model_dump(mode="json") | {"group_thresholds": groups}
     (tmp_path / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ArtifactError, match=said):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../model.tflite", "/etc/passwd", "a/../../b.tflite", "", "a\0b"])
+def test_files_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    values = CLASSIFIER.model_dump(mode="json")
+    values["files"] = {name: values["files"]["model.tflite"]}
+    (tmp_path / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ArtifactError, match="leads out of the model's folder") as refused:
+        load_manifest(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_scores_are_published_as_they_are_where_nothing_maps_them() -> None:
+    assert CLASSIFIER.published(GarmentLabel.DRESS, 0.97) == 0.97
+    assert CLASSIFIER.published_thresholds == CLASSIFIER.all_thresholds
+
+
+def test_categories_and_groups_have_their_own_maps_and_thresholds_go_through_them() -> None:
+    maps = {"score_map": ScoreMap(slope=0.5, intercept=0.0), "group_score_map": ScoreMap(slope=1.0, intercept=1.0)}
+    found = CLASSIFIER.model_copy(update=maps)
+    assert found.published(GarmentLabel.DRESS, 0.9) == pytest.approx(0.75)
+    assert found.published(GarmentGroup.OUTERWEAR, 0.5) == pytest.approx(0.731, abs=1e-3)
+    dress, outerwear = (found.published_thresholds[name] for name in (GarmentLabel.DRESS, GarmentGroup.OUTERWEAR))
+    assert (dress.positives, dress.certain) == (40, None)
+    assert dress.likely == pytest.approx(0.366, abs=1e-3)
+    assert isinstance(outerwear, GroupThresholds)
+    assert outerwear.alone == pytest.approx(0.731, abs=1e-3)
+    assert found.all_thresholds == CLASSIFIER.all_thresholds
+    assert [round(maps["score_map"](score), 6) for score in (0.0, 1.0)] == [0.000999, 0.999001]
+
+
+@pytest.mark.parametrize("values", [{"slope": 0, "intercept": 0}, {"slope": 1}, {"slope": 1, "intercept": "nan"}])
+def test_a_map_that_does_not_rise_is_refused(tmp_path: Path, values: dict[str, object]) -> None:
+    written = CLASSIFIER.model_dump(mode="json") | {"score_map": values}
+    (tmp_path / MANIFEST).write_text(json.dumps(written), encoding="utf-8")
+    with pytest.raises(ArtifactError, match="score_map"):
         load_manifest(tmp_path)

@@ -1,12 +1,11 @@
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from vestibule_models.artifact import ArtifactError
 from vestibule_models.augment import augment, cover_of, place
-from vestibule_models.dataset import INPUT, assign_folds, read_image, read_photos, read_sprites
+from vestibule_models.dataset import INPUT, assign_folds, read_photos, read_sprites
 from vestibule_models.labels import LABELS
 
 HEADER = ",".join(["file", "source", "split", "group", *LABELS])
@@ -75,16 +74,16 @@ def test_groups_stay_in_one_fold_and_folds_are_repeatable(tmp_path: Path) -> Non
     assert not np.array_equal(folds, assign_folds(examples, 3, seed=6))
 
 
-def test_pictures_are_read_as_rgb_and_bad_ones_named(tmp_path: Path) -> None:
-    red = np.zeros((4, 4, 3), np.uint8)
-    red[..., 2] = 255
-    cv2.imwrite(str(tmp_path / "red.png"), red)
-    assert read_image(tmp_path / "red.png")[0, 0].tolist() == [255, 0, 0]
-    (tmp_path / "bad.jpg").write_bytes(b"not a picture")
-    with pytest.raises(ArtifactError, match=r"bad\.jpg: not a picture"):
-        read_image(tmp_path / "bad.jpg")
-    with pytest.raises(ArtifactError, match="no such file"):
-        read_image(tmp_path / "none.jpg")
+@pytest.mark.parametrize("name", ["../a.jpg", "/etc/passwd", ""])
+def test_a_table_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    write_manifest(tmp_path, f"{name},ccp,train,g" + ",0" * 15)
+    with pytest.raises(ArtifactError, match="leads out of"):
+        read_photos(tmp_path)
+    (tmp_path / "index.csv").write_text(f"file,avatar,recoloured,split\n{name},A,0,train\n", encoding="utf-8")
+    garments = tmp_path / "garments.csv"
+    garments.write_text("file,seen,unknown\nA.glb,Tee,\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="leads out of"):
+        read_sprites(tmp_path, garments)
 
 
 def test_augmentation_changes_the_picture_but_repeats_with_the_same_chances() -> None:

@@ -79,7 +79,7 @@ def test_thresholds_come_from_the_folds(tmp_path: Path) -> None:
         (tmp_path / f"fold{fold}").mkdir()
         files = [photos[i].path.name for i in rows]
         np.savez(tmp_path / f"fold{fold}" / "out_of_fold.npz", files=files, probs=scores[list(rows)])
-    thresholds, _ = export_garments.out_of_fold_thresholds(tmp_path, photos)
+    thresholds = export_garments.learnt_from_answers(tmp_path, photos)["thresholds"]
     assert thresholds[LABELS[3]].positives == 40
     assert thresholds[LABELS[3]].certain == pytest.approx(0.8)
     assert (thresholds[LABELS[4]].positives, thresholds[LABELS[4]].likely) == (40, None)
@@ -94,7 +94,8 @@ def test_thresholds_of_groups_come_from_the_folds_too(tmp_path: Path) -> None:
         scores[i, [blazer, jacket]] = 0.0 if i % 3 == 2 else 0.5  # outerwear for certain, either of the two
     (tmp_path / "fold0").mkdir()
     np.savez(tmp_path / "fold0" / "out_of_fold.npz", files=[photo.path.name for photo in photos], probs=scores)
-    thresholds, groups = export_garments.out_of_fold_thresholds(tmp_path, photos)
+    found = export_garments.learnt_from_answers(tmp_path, photos)
+    thresholds, groups = found["thresholds"], found["group_thresholds"]
     assert (thresholds[LABELS[blazer]].likely, thresholds[LABELS[jacket]].likely) == (None, None)
     assert groups[GarmentGroup.OUTERWEAR].positives == 60
     assert groups[GarmentGroup.OUTERWEAR].certain == pytest.approx(0.75)
@@ -102,8 +103,24 @@ def test_thresholds_of_groups_come_from_the_folds_too(tmp_path: Path) -> None:
     assert (groups[GarmentGroup.KNITWEAR].positives, groups[GarmentGroup.KNITWEAR].likely) == (0, None)
 
 
+def test_maps_of_scores_come_from_the_folds_where_scores_are_mistaken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(2)
+    photos = [street(f"{i}.jpg", 3 if i % 2 else 4) for i in range(400)]
+    scores = np.zeros((400, len(LABELS)), np.float32)
+    scores[:, 3] = np.where((rng.random(400) < 0.8) == (np.arange(400) % 2 == 1), 0.99, 0.01)  # sure, right 4 in 5
+    (tmp_path / "fold0").mkdir()
+    np.savez(tmp_path / "fold0" / "out_of_fold.npz", files=[photo.path.name for photo in photos], probs=scores)
+    found = export_garments.learnt_from_answers(tmp_path, photos)
+    assert found["score_map"](0.99) == pytest.approx(0.8, abs=0.05)
+    assert found["group_score_map"] is None
+    assert "not calibrated" in capsys.readouterr().out
+
+
 def test_without_answers_of_the_folds_there_is_no_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    thresholds, groups = export_garments.out_of_fold_thresholds(tmp_path, [street("a.jpg", 0)])
+    found = export_garments.learnt_from_answers(tmp_path, [street("a.jpg", 0)])
+    thresholds, groups = found["thresholds"], found["group_thresholds"]
     assert set(thresholds) == set(LABELS)
     assert set(groups) == set(GarmentGroup)
     assert all(found.likely is None for found in (*thresholds.values(), *groups.values()))

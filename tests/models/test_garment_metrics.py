@@ -1,13 +1,27 @@
 import numpy as np
 import pytest
 
-from vestibule_models.artifact import Thresholds
+from vestibule_models.artifact import GarmentManifest, GroupThresholds, ScoreMap, Thresholds, load_manifest
 from vestibule_models.calibration import average_precision
 from vestibule_models.garment_metrics import Floats, confusion, measure, redrawn_precisions
-from vestibule_models.labels import LABELS, MEMBERS, GarmentLabel
+from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
+from vestibule_models.predict import shipped_classifier
 
-NO_THRESHOLDS = {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
-GROUPS = tuple(MEMBERS)
+
+def manifest(
+    thresholds: dict[GarmentLabel, Thresholds] | None = None,
+    groups: dict[GarmentGroup, GroupThresholds] | None = None,
+    score_map: ScoreMap | None = None,
+) -> GarmentManifest:
+    """A manifest with these thresholds and no others."""
+    shipped = load_manifest(shipped_classifier())
+    assert isinstance(shipped, GarmentManifest)
+    none = {label: Thresholds(positives=0, likely=None, certain=None) for label in LABELS}
+    changed = {"thresholds": none | (thresholds or {}), "group_thresholds": groups or {}, "score_map": score_map}
+    return shipped.model_copy(update=changed)
+
+
+NO_THRESHOLDS = manifest()
 
 
 def row(**scores: float) -> Floats:
@@ -25,7 +39,7 @@ def dresses_and_jeans(dresses: int, jeans: int) -> tuple[Floats, Floats]:
 
 def test_a_perfect_ranking_of_enough_photos() -> None:
     targets, everything = dresses_and_jeans(12, 12)
-    thresholds = NO_THRESHOLDS | {GarmentLabel.DRESS: Thresholds(positives=30, likely=0.5, certain=0.95)}
+    thresholds = manifest({GarmentLabel.DRESS: Thresholds(positives=30, likely=0.5, certain=0.95)})
     found = measure(targets, everything, targets * 0.9, thresholds, rounds=50)
     assert found.macro_ap_over == ("Dress", "Jeans")
     assert found.macro_ap is not None
@@ -112,3 +126,43 @@ def test_what_everybody_wears_cannot_be_ranked() -> None:
     found = measure(targets, everything, targets, NO_THRESHOLDS, rounds=5)
     assert found.macro_ap_over == ()
     assert found.macro_ap is None
+
+
+def test_groups_are_told_at_their_thresholds_alone_and_beside_their_members() -> None:
+    blazer = {GarmentLabel.BLAZER: Thresholds(positives=30, likely=0.6, certain=0.9)}
+    outerwear = GroupThresholds(positives=60, likely=0.3, certain=0.8, alone=0.4)
+    rows = [
+        (row(Blazer=1), row(Blazer=0.95)),  # a member is likely
+        (row(Jacket=1), row(Jacket=0.5)),  # told alone
+        (row(Jacket=1), row(Jacket=0.35)),  # likely, not enough alone
+        (row(Jacket=1), row(Jacket=0.1)),
+        (row(Tee=1), row(Jacket=0.45)),  # told alone, wrongly
+        (row(Tee=1), row(Blazer=0.7)),  # a member is likely, wrongly
+        (row(Tee=1), row()),
+    ]
+    targets, probs = (np.stack(each) for each in zip(*rows, strict=True))
+    told = manifest(blazer, {GarmentGroup.OUTERWEAR: outerwear})
+    found = measure(targets, np.ones_like(targets), probs, told, rounds=5).groups["Outerwear"]
+    figures = {
+        what: (at.told, round((at.precision.value if at.precision else 0) * at.told), at.threshold)
+        for what in ("likely", "certain", "alone", "asked")
+        if (at := getattr(found, what))
+    }
+    assert figures == {"likely": (5, 3, 0.3), "certain": (1, 1, 0.8), "alone": (2, 1, 0.4), "asked": (4, 2, 0.3)}
+    assert found.asked is not None
+    assert found.asked.recall is not None
+    assert found.asked.recall.value == 2 / 4
+    never = measure(targets, np.ones_like(targets), probs, manifest(blazer), rounds=5).groups["Outerwear"]
+    assert (never.likely, never.asked) == (None, None)
+
+
+def test_calibration_is_told_of_scores_as_they_are_published_too() -> None:
+    targets, everything = dresses_and_jeans(12, 12)
+    probs = np.where(targets > 0, np.float32(0.9), np.float32(0.1))
+    assert measure(targets, everything, probs, NO_THRESHOLDS, rounds=5).published is None
+    doubting = manifest(score_map=ScoreMap(slope=0.5, intercept=0.0))
+    found = measure(targets, everything, probs, doubting, rounds=5)
+    assert found.calibration is not None
+    assert found.published is not None
+    assert found.calibration.expected_calibration_error == pytest.approx(0.1)
+    assert found.published.expected_calibration_error == pytest.approx(0.25)  # 0.9 becomes 0.75

@@ -141,7 +141,7 @@ def test_files_outside_of_the_folder_are_refused(tmp_path: Path, capsys: pytest.
     lie = {"../secret.tflite": describe_file(tmp_path / "secret.tflite").model_dump()}
     change(folder, lambda text: text["files"].update(lie))
     assert install(folder, tmp_path / "store") == 1
-    assert "lies outside of the folder" in capsys.readouterr().err
+    assert "leads out of the model's folder" in capsys.readouterr().err
 
 
 def test_a_store_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

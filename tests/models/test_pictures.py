@@ -55,11 +55,16 @@ def test_transparent_is_white(tmp_path: Path, dtype: type[np.uint8 | np.uint16])
     seen = read_picture(tmp_path / "a.png")
     assert seen[0, 0].tolist() == [255, 0, 0]
     assert seen[3, 0].tolist() == [255, 255, 255]
+    kept = read_picture(tmp_path / "a.png", keep_cover=True)
+    assert kept.dtype == np.uint8
+    assert kept[0, 0].tolist() == [255, 0, 0, 255]
+    assert kept[3, 0].tolist() == [255, 0, 0, 0]
 
 
 def test_grey_gets_three_channels(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((5, 4), 77, np.uint8))
     assert read_picture(tmp_path / "a.png").tolist() == [[[77] * 3] * 4] * 5
+    assert read_picture(tmp_path / "a.png", keep_cover=True).tolist() == [[[77] * 3] * 4] * 5
 
 
 def test_pictures_that_cannot_be_read_are_named_with_the_reason(tmp_path: Path) -> None:

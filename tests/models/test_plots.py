@@ -23,7 +23,7 @@ def test_every_plot_is_svg_with_its_words_and_the_same_each_time() -> None:
     assert calibration is not None
     made: dict[str, Callable[[], str]] = {
         "Dress": lambda: plots.ranges({"Dress": HALF}, label="AP", goal=0.8),
-        "share worn": lambda: plots.reliability(calibration),
+        "share worn": lambda: plots.reliability({"before": calibration, "after": calibration}),
         "Jeans": lambda: plots.precision_recall({"Jeans": curve, "Tee": curve}, columns=1),
         "64 px": lambda: plots.bars({"64 px": {"one": HALF}, "96 px": {"one": HALF, "two": HALF}}, label="AP"),
         "Skirt": lambda: plots.matrix(["Dress", "Skirt"], {"Dress": {"Skirt": 3, "Dress": 1}}),

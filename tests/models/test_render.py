@@ -53,6 +53,16 @@ def test_failure_of_blender_names_the_log(avatars: Path, tmp_path: Path) -> None
         render.run(args)
 
 
+def test_a_blender_without_numpy_says_what_to_install(avatars: Path, tmp_path: Path) -> None:
+    blender = tmp_path / "blender"
+    blender.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'numpy'\"\nexit 1\n", encoding="utf-8")
+    blender.chmod(0o755)
+    args = _args("sprites", "--avatars", str(avatars), "--out", str(tmp_path / "out"), "--blender", str(blender))
+    with pytest.raises(ChildProcessError, match="apt-get install python3-numpy") as refused:
+        render.run(args)
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.slow
 def test_one_tiny_frame_of_the_demo_really_renders(tmp_path: Path) -> None:
     blender, data = shutil.which("blender"), os.environ.get("VESTIBULE_DATA")
