@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     persons.add_argument(
         "--against", type=Path, action="append", default=[], metavar="DIR", help="another detector's model folder"
     )
+    persons.add_argument(
+        "--rooms", type=int, default=1, help="drawn for each view of rendered people (default %(default)s)"
+    )
     persons.add_argument("--no-hog", action="store_true", help="leave OpenCV's HOG detector out")
 
 
@@ -76,8 +79,9 @@ def _check(args: argparse.Namespace) -> None:
         raise ArtifactError("nothing to measure on: give --data DIR, or --sprites DIR and --avatars DIR")
     if bool(args.sprites) != bool(args.avatars):
         raise ArtifactError("--sprites and --avatars belong together: the pictures, and the table of what they wear")
-    if args.threads < 1:
-        raise ArtifactError(f"--threads {args.threads}: give 1 or more")
+    for option in ("threads", "rooms"):
+        if (value := getattr(args, option)) < 1:
+            raise ArtifactError(f"--{option} {value}: give 1 or more")
     for path in (args.json, args.html):
         if path and not path.resolve().parent.is_dir():
             raise ArtifactError(f"cannot write {path}: there is no folder {path.resolve().parent}; make it first")

@@ -14,15 +14,12 @@ from vestibule_models.artifact import ArtifactError, DetectorManifest, load_mani
 from vestibule_models.as_json import as_json
 from vestibule_models.calibration import Interval
 from vestibule_models.dataset import read_sprites
-from vestibule_models.fairness import Fairness, garments_csv, measure_persons
+from vestibule_models.fairness import Fairness, Find, garments_csv, measure_persons
 from vestibule_models.persons_decode import Bytes, Floats, cells, letterbox, read_people, suppress, to_tensor
 from vestibule_models.persons_empty import ROOMS, Empty, drawn_rooms, look_for_nobody
 from vestibule_models.persons_frames import EVERYDAY, FRAMES, read_sets
 from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, figures, intervals, match, within
 from vestibule_models.persons_sources import Photo, find_places
-
-Find = Callable[[Bytes], tuple[Floats, Floats]]
-"""uint8 (H, W, 3) BGR -> boxes xyxy float32 (N, 4) in its pixels, scores float32 (N,)."""
 
 LOWEST_SCORE = 0.02
 """Curves are drawn from here on."""
@@ -116,7 +113,9 @@ def evaluate(args: argparse.Namespace) -> PersonReport:
         detectors=tuple(detect_all(name, each, sets, seed=args.seed) for name, each in finds.items()) if sets else (),
         photos=sets,
         empty=look_at_empty(find, manifest.score_threshold, sets, seed=args.seed) if sets else {},
-        fairness=measure_persons(find, manifest.score_threshold, sprites, seed=args.seed) if sprites else (),
+        fairness=measure_persons(find, manifest.score_threshold, sprites, rooms=args.rooms, seed=args.seed)
+        if sprites
+        else (),
     )
 
 

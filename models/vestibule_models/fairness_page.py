@@ -12,6 +12,11 @@ def sections(found: Sequence[Fairness]) -> list[pages.Section]:
     """Return a section with a plot of all avatars and the table, or none where nothing was looked at."""
     if not found:
         return []
-    recalls = {side.name: side.recall for one in found if one.avatars == "all" for side in one.sides}
-    plot = plots.ranges(recalls, label=f"recall of all avatars: {found[0].what}")
-    return [pages.Section(heading="Women and men, and groups", html=plot + pages.markdown(fairness(found)))]
+    asked = list(dict.fromkeys(one.what for one in found))
+    drawn = ""
+    for what in asked:
+        recalls = {
+            side.name: side.recall for one in found if (one.what, one.avatars) == (what, "all") for side in one.sides
+        }
+        drawn += plots.ranges(recalls, label=f"recall of all avatars: {what}")
+    return [pages.Section(heading="Women and men, and groups", html=drawn + pages.markdown(fairness(found)))]

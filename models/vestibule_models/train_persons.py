@@ -4,14 +4,17 @@ import argparse
 import json
 import math
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vestibule_models.artifact import InputSpec
+from vestibule_models.artifact import ArtifactError, InputSpec, model_path
+from vestibule_models.evaluate_persons import load_detector, network_of
 from vestibule_models.persons_compose import FrameSize, compose
+from vestibule_models.persons_hard import repeat_hard
 from vestibule_models.persons_sources import Sources, load_sources
 
 CHECKPOINT = "checkpoint.npz"
@@ -28,7 +31,17 @@ _REPORT_EVERY_STEPS = 25
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `vestibule-models train --task persons`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of persons-v1 and garments-v1")
-    parser.add_argument("--imagenet", type=Path, required=True, help="MobileNetV2's ImageNet weights (.weights.h5)")
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument("--imagenet", type=Path, help="start from MobileNetV2's ImageNet weights (.weights.h5)")
+    start.add_argument("--start-from", type=Path, metavar="MODEL", help="go on from a detector made by this command")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates (default %(default)s)")
+    parser.add_argument(
+        "--hard",
+        type=int,
+        default=0,
+        metavar="TIMES",
+        help="with --start-from: show so many times what that detector gets wrong (default: once, as the rest)",
+    )
     parser.add_argument("--sprites", type=Path, help="folder of rendered people with index.csv")
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint; resumed if there is one")
     parser.add_argument("--steps", type=int, default=3000, help="batches in all (default %(default)s)")
@@ -40,12 +53,23 @@ def run(args: argparse.Namespace) -> int:
     """Train to the last step, saving on the way."""
     import cv2  # noqa: PLC0415 - set up only where a training runs
 
+    if args.hard and not args.start_from:
+        raise ArtifactError("--hard shows more often what a detector gets wrong: name it with --start-from")
     cv2.setNumThreads(1)
     sources = load_sources(args.data, args.sprites, "train", np.random.default_rng(args.seed))
-    counts = {name: len(getattr(sources, name)) for name in ("photos", "cutouts", "sprites", "places", "things")}
-    _say({"sources": counts})
+    _say({"sources": {field.name: len(getattr(sources, field.name)) for field in fields(sources)}})
+    if args.hard:
+        threshold = load_detector(args.start_from).score_threshold
+        sources, hard = repeat_hard(sources, network_of(args.start_from), threshold, times=args.hard, seed=args.seed)
+        _say({"hard": hard})
     args.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(args.imagenet, args.out / CHECKPOINT, seed=args.seed, steps=args.steps)
+    trainer = Trainer(
+        args.imagenet or model_path(args.start_from, load_detector(args.start_from), ".tflite"),
+        args.out / CHECKPOINT,
+        seed=args.seed,
+        steps=args.steps,
+        peak=args.rate,
+    )
     trainer.resume()
     while trainer.step < args.steps:
         trainer.train_on(*batch(sources, args.seed, trainer.step, args.batch))
@@ -70,24 +94,31 @@ class Trainer:
     """The network, its optimisers and the running average of its weights, which is what gets exported.
 
     Args:
-        imagenet: MobileNetV2's weights.
+        start: MobileNetV2's ImageNet weights, or a detector's .tflite to go on from. Of the latter the batch norms are
+            folded, so that they go on normalising by nothing; their scale and shift learn.
         checkpoint: where everything is saved.
         seed: of the new weights.
         steps: batches in all, for the learning rate's cosine.
+        peak: factor on the learning rates.
     """
 
-    def __init__(self, imagenet: Path, checkpoint: Path, *, seed: int, steps: int) -> None:
+    def __init__(self, start: Path, checkpoint: Path, *, seed: int, steps: int, peak: float = 1.0) -> None:
         import keras  # noqa: PLC0415 - TensorFlow is imported only where a network is trained
         import tensorflow as tf  # noqa: PLC0415
 
         from vestibule_models.networks import person_mobilenet  # noqa: PLC0415
         from vestibule_models.persons_loss import DetectionLoss  # noqa: PLC0415
+        from vestibule_models.persons_weights import read_weights  # noqa: PLC0415
 
         keras.utils.set_random_seed(seed)
         self.step = 0
-        self._steps, self._checkpoint = steps, checkpoint
+        self._steps, self._checkpoint, self._peak = steps, checkpoint, peak
+        self._folded = start.suffix == ".tflite"
         self.network = person_mobilenet.build(SPEC.height, SPEC.width)
-        person_mobilenet.load_imagenet(self.network, imagenet)
+        if self._folded:
+            self.network.set_weights(read_weights(start))
+        else:
+            person_mobilenet.load_imagenet(self.network, start)
         person_mobilenet.freeze_early(self.network)
         known = {v.path for layer in self.network.layers if layer.name.startswith("block_") for v in layer.variables}
         trained = self.network.trainable_variables
@@ -104,7 +135,7 @@ class Trainer:
         import tensorflow as tf  # noqa: PLC0415
 
         with tf.GradientTape() as tape:
-            parts = self._loss(self.network(images, training=True), targets)
+            parts = self._loss(self.network(images, training=not self._folded), targets)
             total = tf.reduce_sum(parts)
         gradients = tape.gradient(total, [v.value for group in self._groups for v in group])
         gradients, _ = tf.clip_by_global_norm(gradients, 20.0)
@@ -116,7 +147,7 @@ class Trainer:
     def train_on(self, images: npt.NDArray[np.uint8], targets: npt.NDArray[np.float32]) -> None:
         """Take one step; print the loss now and then."""
         for optimiser, peak in zip(self._optimisers, (_HEAD_RATE, _BACKBONE_RATE), strict=True):
-            optimiser.learning_rate.assign(peak * rate(self.step, self._steps))
+            optimiser.learning_rate.assign(self._peak * peak * rate(self.step, self._steps))
         parts = self._update(images, targets).numpy()
         if not np.isfinite(parts).all():
             raise FloatingPointError(f"the loss became {parts.tolist()} at step {self.step}; resume with other --seed")

@@ -5,7 +5,15 @@ import pytest
 
 from vestibule_models.artifact import ArtifactError
 from vestibule_models.dataset import Example
-from vestibule_models.fairness import Unit, compare_sides, garments_csv, measure_persons, name_parts, put_into_room
+from vestibule_models.fairness import (
+    Unit,
+    best_overlap,
+    compare_sides,
+    garments_csv,
+    measure_persons,
+    name_parts,
+    put_into_room,
+)
 from vestibule_models.labels import LABELS
 
 
@@ -100,7 +108,10 @@ def test_people_found_are_counted_by_avatar(tmp_path: Path) -> None:
             )
     everywhere = np.array([[0, 0, 640, 360]], np.float32)
     found = measure_persons(lambda _: (everywhere, np.ones(1, np.float32)), 0.5, examples)
-    assert [side.recall.value for one in found for side in one.sides] == [0.0] * 8  # the box is no person's
+    assert [side.recall.value for one in found for side in one.sides] == [0.0] * 16  # the box is no person's
+    assert {one.what for one in found} == {"people found at the shipped threshold", "people found, IoU 0.3"}
+    more = measure_persons(lambda _: (everywhere, np.ones(1, np.float32)), 0.5, examples, rooms=3)
+    assert {side.trials for one in more for side in one.sides} == {6}
     with pytest.raises(ArtifactError, match="render sprites"):
         measure_persons(lambda _: (everywhere, np.ones(1, np.float32)), 0.5, [])
 
@@ -108,3 +119,11 @@ def test_people_found_are_counted_by_avatar(tmp_path: Path) -> None:
 def test_the_table_of_garments_may_be_named_by_its_folder(tmp_path: Path) -> None:
     assert garments_csv(tmp_path) == tmp_path / "garments.csv"
     assert garments_csv(tmp_path / "other.csv") == tmp_path / "other.csv"
+
+
+def test_a_loose_box_is_a_box_and_one_of_a_low_score_is_none() -> None:
+    person = np.array([0, 0, 40, 100], np.float32)
+    boxes = np.array([[0, 0, 100, 100], [0, 0, 40, 100]], np.float32)
+    assert best_overlap(person, boxes, np.array([0.9, 0.2], np.float32), 0.5) == pytest.approx(0.4)
+    assert best_overlap(person, boxes, np.array([0.9, 0.6], np.float32), 0.5) == pytest.approx(1.0)
+    assert best_overlap(person, boxes[:0], np.zeros(0, np.float32), 0.5) == 0.0

@@ -12,14 +12,22 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from vestibule_models import train_persons
-from vestibule_models.artifact import InputSpec
+from vestibule_models.artifact import (
+    ZOO,
+    ArtifactError,
+    InputSpec,
+    load_manifest,
+    model_path,
+)
 from vestibule_models.export_persons import convert
 from vestibule_models.networks import person_mobilenet
 from vestibule_models.persons_compose import IGNORE, PERSON
 from vestibule_models.persons_decode import cells
 from vestibule_models.persons_loss import DetectionLoss
 from vestibule_models.persons_sources import Photo, Sources
+from vestibule_models.persons_weights import read_weights
 
+SHIPPED, GARMENTS = ZOO / "person-mobilenet", ZOO / "garments-efflite0"
 SPEC = InputSpec(height=64, width=96, colour="rgb", dtype="uint8", resize="letterbox-top-left")
 CELLS = 8 * 12 + 4 * 6 + 2 * 3
 PERSON_BOX = np.array([20, 8, 52, 60], np.float32)
@@ -164,10 +172,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(person_mobilenet, "load_imagenet", lambda *_: None)
 
 
-def train(out: Path, steps: int) -> None:
+def train(out: Path, steps: int, *start: str) -> None:
     parser = argparse.ArgumentParser()
     train_persons.configure(parser)
-    words = ["--data", "x", "--imagenet", "x", "--out", str(out), "--steps", str(steps), "--batch", "2"]
+    words = ["--data", "x", "--out", str(out), "--steps", str(steps), "--batch", "2", *(start or ("--imagenet", "x"))]
     assert train_persons.run(parser.parse_args(words)) == 0
 
 
@@ -197,3 +205,32 @@ def test_training_resumes_where_it_stopped_and_exports(tmp_path: Path, capsys: p
     for variable, array in zip(network.variables, weights, strict=True):
         variable.assign(array)
     assert np.allclose(found, person_mobilenet.with_scores(network)(picture), atol=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_training_goes_on_from_the_detector_that_ships(tmp_path: Path) -> None:
+    manifest = load_manifest(SHIPPED)
+    weights = read_weights(model_path(SHIPPED, manifest, ".tflite"))  # which compares its answers with the file's
+    start = train_persons.Trainer(model_path(SHIPPED, manifest, ".tflite"), tmp_path / "none.npz", seed=1, steps=1)
+    assert all(np.array_equal(one, other) for one, other in zip(weights, start.network.get_weights(), strict=True))
+
+    train(tmp_path, 1, "--start-from", str(SHIPPED), "--rate", "0.1")
+    _, moved = train_persons.averaged_weights(tmp_path / train_persons.CHECKPOINT, len(weights))
+    same = [np.array_equal(one, other) for one, other in zip(moved, weights, strict=True)]
+    names = [variable.path for variable in start.network.variables]
+    assert any(not kept for kept in same)
+    assert all(kept for kept, name in zip(same, names, strict=True) if "moving_" in name)  # folded norms stay folded
+
+
+def test_a_file_of_another_network_is_refused() -> None:
+    garments = load_manifest(GARMENTS)
+    with pytest.raises(ArtifactError, match="not a network that `train --task persons` made"):
+        read_weights(model_path(GARMENTS, garments, ".tflite"))
+
+
+def test_what_is_hard_is_named_with_a_detector_to_start_from() -> None:
+    parser = argparse.ArgumentParser()
+    train_persons.configure(parser)
+    with pytest.raises(ArtifactError, match="--start-from"):
+        train_persons.run(parser.parse_args(["--data", "x", "--imagenet", "x", "--out", "x", "--hard", "4"]))
