@@ -13,7 +13,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 TEST_PACKAGES := mosquitto ffmpeg openssl 'chromium?' 'systemd-container?' python3-gi gir1.2-gstreamer-1.0 gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp \
     gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
-SOURCES := $(wildcard daemon models tests benchmarks)
+SOURCES := $(wildcard daemon models tests benchmarks examples)
 
 .PHONY: help
 help: ## list these targets
