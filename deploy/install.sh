@@ -36,7 +36,8 @@ done
 # Whether users and services of this machine are ours to change.
 on_machine() { [[ -z $root ]]; }
 with_systemd() { on_machine && [[ -d /run/systemd/system ]]; }
-instances() { systemctl list-units --all --plain --no-legend 'vestibule.service' 'vestibule@*.service' | cut -d' ' -f1; }
+instances() { systemctl list-units --all --plain --no-legend 'vestibule.service' 'vestibule@*.service' 'vestibule-web.service' |
+    cut -d' ' -f1; }
 
 remove() {
     if with_systemd; then
@@ -44,11 +45,12 @@ remove() {
             systemctl disable --now --quiet "$unit" || true
         done
     fi
-    rm -f "$units/vestibule.service" "$units/vestibule@.service" "$command_link"
+    rm -f "$units/vestibule.service" "$units/vestibule@.service" "$units/vestibule-web.service" "$command_link"
     rm -rf "$opt"
     with_systemd && systemctl daemon-reload
     if [[ -n $purge ]]; then
-        rm -rf "$etc" "$state"
+        # The staff page's user exists only while it runs, so systemd keeps its folder under private.
+        rm -rf "$etc" "$state" "$state-web" "${state%/*}/private/vestibule-web"
         if on_machine && getent passwd vestibule >/dev/null; then
             userdel vestibule
         fi
@@ -90,7 +92,7 @@ make_release() {
         "${pip[@]}" --no-index --no-deps --no-build-isolation "$copy"
         rm -rf "$copy"
         mkdir -p "$release/share"
-        cp "$source_dir/config.example.toml" "$source_dir/docs/operations.md" "$release/share/"
+        cp "$source_dir/config.example.toml" "$source_dir"/docs/{operations,staff-page}.md "$release/share/"
         touch "$release/complete"
     fi
 }
@@ -103,9 +105,9 @@ point() {
 
 put_files() {
     install -d -m 0755 "$units" "$(dirname "$command_link")"
-    install -m 0644 "$source_dir"/systemd/vestibule.service "$source_dir"/systemd/vestibule@.service "$units/"
+    install -m 0644 "$source_dir"/systemd/{vestibule.service,vestibule@.service,vestibule-web.service} "$units/"
     install -d -m 0750 "$etc"
-    install -d -m 0700 "$etc/secrets"
+    install -d -m 0700 "$etc/secrets" "$etc/web-secrets"
     if [[ ! -e $etc/vestibule.toml ]]; then
         install -m 0640 "$source_dir/config.example.toml" "$etc/vestibule.toml"
     fi

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vestibule.web_sections import WebConfig
+
 ROOT = Path(__file__).parents[1]
 UNITS = ROOT / "systemd"
 INSTALL = ROOT / "deploy" / "install.sh"
@@ -39,7 +41,7 @@ def settings(unit: str) -> list[str]:
 
 
 @needs_systemd_analyze
-@pytest.mark.parametrize("unit", ["vestibule.service", "vestibule@.service"])
+@pytest.mark.parametrize("unit", ["vestibule.service", "vestibule@.service", "vestibule-web.service"])
 def test_the_units_are_locked_down(unit: str) -> None:
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(UNITS / unit)],
@@ -53,7 +55,12 @@ def test_the_units_are_locked_down(unit: str) -> None:
 
 @needs_systemd_analyze
 @pytest.mark.parametrize(
-    ("unit", "copy"), [("vestibule.service",) * 2, ("vestibule@.service", "vestibule@shop.service")]
+    ("unit", "copy"),
+    [
+        ("vestibule.service",) * 2,
+        ("vestibule@.service", "vestibule@shop.service"),
+        ("vestibule-web.service",) * 2,
+    ],
 )
 def test_systemd_understands_every_line(unit: str, copy: str, tmp_path: Path) -> None:
     text = (UNITS / unit).read_text(encoding="utf-8")
@@ -80,6 +87,15 @@ def test_systemd_waits_longer_than_the_daemon_takes() -> None:
     given = dict(line.split("=", 1) for line in settings("vestibule.service") if "=" in line)
     assert float(given["TimeoutStopSec"]) > 5
     assert float(given["WatchdogSec"]) >= 2 * 30  # a worker counts as stuck after 30 s
+
+
+def test_the_staff_page_has_a_user_and_secrets_of_its_own_and_keeps_its_state_where_its_configuration_says() -> None:
+    given = settings("vestibule-web.service")
+    assert "DynamicUser=yes" in given
+    assert not [line for line in given if line.startswith(("User=", "SupplementaryGroups=", "DeviceAllow="))]
+    loaded = [line.split("=", 1)[1] for line in given if line.startswith("LoadCredential=")]
+    assert loaded == ["web.toml:/etc/vestibule/web.toml", "secret:/etc/vestibule/web-secrets"]
+    assert f"StateDirectory={WebConfig().state_dir.relative_to('/var/lib')}" in given
 
 
 # install.sh
@@ -142,10 +158,13 @@ def machine(tmp_path: Path) -> Machine:
 def test_it_installs_program_configuration_and_units(machine: Machine) -> None:
     machine.installed()
     assert machine.path("opt/vestibule/current/complete").exists()
-    assert machine.path("etc/systemd/system/vestibule.service").exists()
+    for unit in ("vestibule.service", "vestibule@.service", "vestibule-web.service"):
+        assert machine.path(f"etc/systemd/system/{unit}").exists()
+    assert machine.path("opt/vestibule/current/share/staff-page.md").exists()
     assert machine.path("usr/local/bin/vestibule").readlink() == Path("/opt/vestibule/current/bin/vestibule")
     assert tomllib.loads(machine.path("etc/vestibule/vestibule.toml").read_text(encoding="utf-8"))
     assert stat.S_IMODE(machine.path("etc/vestibule/secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE(machine.path("etc/vestibule/web-secrets").stat().st_mode) == 0o700
     assert stat.S_IMODE(machine.path("etc/vestibule/vestibule.toml").stat().st_mode) == 0o640
     asked = machine.log.read_text(encoding="utf-8")
     assert "--require-hashes --only-binary :all: --requirement" in asked
@@ -198,8 +217,11 @@ def test_uninstall_keeps_configuration_and_state_and_purge_does_not(machine: Mac
     machine.installed()
     (machine.path("var/lib/vestibule")).mkdir(parents=True)
     (machine.path("var/lib/vestibule/outbox")).touch()
+    (machine.path("var/lib/private/vestibule-web")).mkdir(parents=True)
+    (machine.path("var/lib/private/vestibule-web/key")).touch()
     machine.installed("--uninstall")
-    assert set(machine.files()) == {"etc/vestibule/vestibule.toml", "var/lib/vestibule/outbox"}
+    kept = {"etc/vestibule/vestibule.toml", "var/lib/vestibule/outbox", "var/lib/private/vestibule-web/key"}
+    assert set(machine.files()) == kept
     machine.installed("--uninstall")
     machine.installed("--uninstall", "--purge")
     assert machine.files() == {}

@@ -18,6 +18,7 @@ from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
 from vestibule.sources import open_source
+from vestibule.web_sections import WebConfig
 
 OLD_VERSION = "its form is of an earlier version; it still works, `vestibule check --migrate` rewrites it"
 
@@ -42,6 +43,8 @@ def check(path: Path, out: TextIO) -> int:
     ]
     if settings.snapshots.mode != "off":
         trials.append(("snapshots", lambda: _snapshots(settings.snapshots)))
+    if settings.web != WebConfig():
+        trials.append(("staff page", lambda: _staff_page(settings.web)))
     if not settings.cameras:
         trials.append(("cameras", _no_camera))
     failed = 0
@@ -78,6 +81,12 @@ def _server(settings: config.Settings) -> str:
     classifier = build_classifier(settings.classifier)
     assert isinstance(classifier, KserveClassifier) and settings.classifier.remote  # noqa: S101, PT018 - for the types
     return try_server(settings.classifier.remote, classifier.manifest)
+
+
+def _staff_page(config: WebConfig) -> str:
+    from vestibule.web.commands import check_page  # noqa: PLC0415 - loads a web server
+
+    return check_page(config)
 
 
 def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:

@@ -216,8 +216,7 @@ def _web(args: argparse.Namespace) -> int:
     if args.config is None:
         raise ConfigError("web: --config FILE is missing; start from config.example.toml")
     settings = config.load(args.config)
-    password = settings.mqtt.password()  # of the others' the page needs none, and may not be able to read them
-    log.configure(settings.log, [] if password is None else [password])
+    log.configure(settings.log, [])
     match args.action:
         case "pair":
             return commands.pair(settings, args.name, sys.stdout)
@@ -226,6 +225,8 @@ def _web(args: argparse.Namespace) -> int:
         case "revoke":
             return commands.revoke(settings, args.device, sys.stdout)
         case _:
+            password = settings.mqtt.password()  # of the others' the page needs none, and may not read them
+            log.configure(settings.log, [] if password is None else [password])
             return service.run(settings)
 
 

@@ -54,6 +54,14 @@ def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None
     assert str(port) in lines[5]
 
 
+def test_a_staff_page_that_is_set_up_has_its_line(tmp_path: Path) -> None:
+    text = f"[mqtt]\nport = 1\nconnect_timeout_s = 1\n[web]\nstate_dir = '{tmp_path / 'web'}'\n"
+    _, lines = checked(tmp_path / "vestibule.toml", text)
+    assert "ok     staff page: http://127.0.0.1:8780, no TLS here, not started yet" in lines
+    _, lines = checked(tmp_path / "vestibule.toml", text + "cert_file = '/nowhere.crt'\n")
+    assert [line for line in lines if line.startswith("FAILED staff page: web.cert_file /nowhere.crt: ")]
+
+
 def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
     code, lines = checked(tmp_path / "vestibule.toml", "[sight]\nid='x'")
     assert code == 1

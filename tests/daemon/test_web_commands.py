@@ -1,5 +1,6 @@
 import io
 import re
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -78,11 +79,22 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--config FILE is missing" in capsys.readouterr().err
 
 
-def test_the_passwords_of_cameras_are_none_of_its_business(tmp_path: Path) -> None:
-    config = tmp_path / "vestibule.toml"
-    camera = (
+def test_passwords_that_only_services_can_read_do_not_matter_to_who_pairs(tmp_path: Path) -> None:
+    config = tmp_path / "web.toml"
+    config.write_text(
+        "[mqtt]\nusername = 'staff'\npassword_file = 'staff.password'\n"
         "[[cameras]]\nid = 'door'\nsource = 'rtsp://192.0.2.1/x'\nusername = 'v'\npassword_file = '/nowhere/door'\n"
+        f"[web]\nstate_dir = '{tmp_path / 'state'}'\n",
+        encoding="utf-8",
     )
-    config.write_text(f"{camera}[web]\nstate_dir = '{tmp_path / 'state'}'\n", encoding="utf-8")
     make_state(tmp_path / "state")
     assert main(["web", "devices", "--config", str(config)]) == 0
+
+
+def test_check_tells_of_a_page_that_was_set_up(settings: Settings, tmp_path: Path) -> None:
+    paired(settings, "Ana")
+    assert commands.check_page(settings.web) == "https://staff.lan, no TLS here, 1 phone paired"
+    other = WebConfig(state_dir=tmp_path / "other", trusted_proxies=(IPv4Address("192.0.2.2"),))
+    assert commands.check_page(other) == "https://127.0.0.1:8780, TLS by a proxy, not started yet"
+    with pytest.raises(ConfigError, match=r"web\.cert_file .*nowhere\.crt: .*name a PEM file"):
+        commands.check_page(WebConfig(state_dir=tmp_path, cert_file=Path("/nowhere.crt")))

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
@@ -138,6 +139,17 @@ def test_a_second_process_sees_what_the_first_does(tmp_path: Path, devices: Devi
     other.revoke(device.device_id)
     assert devices.get(device.device_id) is None
     other.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changing owners needs root")
+def test_what_root_does_leaves_the_file_to_the_service_s_user(tmp_path: Path) -> None:
+    Devices(tmp_path / "devices.sqlite3").close()
+    os.chown(tmp_path / "devices.sqlite3", 12_345, 12_345)
+    devices = Devices(tmp_path / "devices.sqlite3")
+    devices.offer("digest", "Ana", NOW_S + 60)
+    owners = {path.name: path.stat().st_uid for path in tmp_path.iterdir()}
+    devices.close()
+    assert owners == dict.fromkeys(["devices.sqlite3", "devices.sqlite3-wal", "devices.sqlite3-shm"], 12_345)
 
 
 def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from vestibule.config import Settings
 from vestibule.errors import ConfigError
 from vestibule.web.devices import Devices
 from vestibule.web.pairing import CODE_S, LONGEST_NAME, Pairing, clean_name
-from vestibule.web.service import page_address
+from vestibule.web.service import load_certificate, page_address
 from vestibule.web.state import open_state
+from vestibule.web_sections import WebConfig
 
 
 def pair(settings: Settings, name: str | None, out: TextIO) -> int:
@@ -62,6 +63,26 @@ def revoke(settings: Settings, device_id: str, out: TextIO) -> int:
             raise ConfigError(f"no device {device_id!r}; `vestibule web devices` lists them")
     print(f"{device_id} revoked", file=out)
     return 0
+
+
+def check_page(config: WebConfig) -> str:
+    """Say how the page is set up on this machine.
+
+    Raises:
+        ConfigError: its certificate, folder or key cannot be used.
+        SinkError: the devices cannot be read.
+    """
+    load_certificate(config)
+    tls = "TLS by a proxy" if config.trusted_proxies else "TLS" if config.cert_file is not None else "no TLS here"
+    about = f"{page_address(config, config.port)}, {tls}"
+    if not config.state_dir.exists():
+        return f"{about}, not started yet"
+    found = Devices(open_state(config.state_dir).folder / "devices.sqlite3")
+    try:
+        count = len(found.all())
+    finally:
+        found.close()
+    return f"{about}, {count} phone{'' if count == 1 else 's'} paired"
 
 
 @contextmanager

@@ -180,14 +180,29 @@ def page_address(config: WebConfig, port: int) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _uvicorn_config(app: ASGIApp, config: WebConfig) -> uvicorn.Config:
-    """Make the server's configuration.
+def load_certificate(config: WebConfig) -> ssl.SSLContext | None:
+    """Load the certificate and key that are configured; None if there are none.
 
     Raises:
-        ConfigError: the certificate cannot be used.
+        ConfigError: they cannot be used.
     """
+    if config.cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    key_file = None if config.key_file is None else credential_path(config.key_file)
+    try:
+        # An empty password makes an encrypted key an error; without it OpenSSL would ask on the terminal.
+        context.load_cert_chain(credential_path(config.cert_file), key_file, password="")
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"web.cert_file {config.cert_file}: {error}; name a PEM file, and its unencrypted key in web.key_file"
+        ) from error
+    return context
+
+
+def _uvicorn_config(app: ASGIApp, config: WebConfig) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # warns of every odd request
-    cert_file, key_file = config.cert_file, config.key_file
+    context = load_certificate(config)
     made = uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -199,14 +214,7 @@ def _uvicorn_config(app: ASGIApp, config: WebConfig) -> uvicorn.Config:
         proxy_headers=bool(config.trusted_proxies),
         forwarded_allow_ips=[str(address) for address in config.trusted_proxies],
         timeout_graceful_shutdown=_GRACE_S,
-        ssl_certfile=None if cert_file is None else credential_path(cert_file),
-        ssl_keyfile=None if key_file is None else credential_path(key_file),
-        ssl_keyfile_password="none",  # noqa: S106 - so that OpenSSL refuses an encrypted key and does not ask
     )
-    try:
-        made.load()
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"web.cert_file {cert_file}: {error}; name a PEM file, and its unencrypted key in web.key_file"
-        ) from error
+    made.load()
+    made.ssl = context
     return made
