@@ -10,24 +10,17 @@ from typing import Self
 import av
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from vestibule.drawing import FONT, GREY, ORANGE, WHITE, Image, draw_label, draw_person
 from vestibule.errors import SinkError
-from vestibule.payloads import told_groups
 from vestibule.sections import CameraConfig
 from vestibule.types import Frame, Tracks, Visit
-
-Image = npt.NDArray[np.uint8]
-Colour = tuple[int, int, int]
 
 _SMALL_PX = 960
 """Pictures narrower than this are doubled, so that the labels stay readable."""
 _BANNER_S = 3.0
 _TIME_BASE = Fraction(1, 90_000)
 _CONTAINERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-_FONT = cv2.FONT_HERSHEY_DUPLEX
-# BGR. Blue: seen, being read; green: garments settled; orange: an alert was sent; grey: staff, or no visit.
-_GREY, _BLUE, _GREEN, _ORANGE, _WHITE = (150, 150, 150), (220, 140, 40), (90, 170, 40), (20, 120, 245), (255, 255, 255)
 
 
 class Annotator:
@@ -81,7 +74,8 @@ class Annotator:
         canvas = np.asarray(cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
         self._draw_places(canvas)
         for track_id, box, visit in zip(tracks.ids.tolist(), tracks.boxes_xyxy * scale, visits, strict=True):
-            self._draw_person(canvas, track_id, box, visit)
+            alerted = visit is not None and visit.visit_id in self._alerted
+            draw_person(canvas, track_id, box, visit, alerted=alerted)
         if self._banner[1] > frame.captured_at_s:
             _banner(canvas, self._banner[0])
         self._encode(canvas, frame.captured_at_s)
@@ -90,25 +84,12 @@ class Annotator:
         size = np.array(canvas.shape[1::-1])
         for zone in self._camera.zones:
             corners = np.rint(np.array(zone.polygon) * size).astype(np.int32)
-            cv2.polylines(canvas, [corners], isClosed=True, color=_GREY, thickness=2, lineType=cv2.LINE_AA)
-            _label(canvas, f"{zone.name} ({zone.kind})", (int(corners[:, 0].min()), int(corners[:, 1].min())), _GREY)
+            cv2.polylines(canvas, [corners], isClosed=True, color=GREY, thickness=2, lineType=cv2.LINE_AA)
+            draw_label(canvas, f"{zone.name} ({zone.kind})", (int(corners[:, 0].min()), int(corners[:, 1].min())), GREY)
         if self._camera.entrance is not None:
             start, end = np.rint(np.array(self._camera.entrance.line) * size).astype(int).tolist()
-            cv2.line(canvas, start, end, _WHITE, 2, cv2.LINE_AA)
-            _label(canvas, "entrance", (start[0], start[1] - 4), _GREY)
-
-    def _draw_person(self, canvas: Image, track_id: int, box: npt.NDArray[np.float32], visit: Visit | None) -> None:
-        colour, text = _GREY, f"#{track_id}"
-        if visit is not None:
-            told = (*visit.garments, *told_groups(visit.garments, visit.groups))
-            worn = ", ".join(f"{garment.label} {garment.score:.2f}" for garment in told)
-            state = "staff" if visit.silent else worn or ("-" if visit.phase != "new" else "...")
-            text = f"{text} {state}"
-            colour = _GREEN if visit.phase == "confirmed" else _BLUE
-            colour = _GREY if visit.silent else _ORANGE if visit.visit_id in self._alerted else colour
-        x0, y0, x1, y1 = np.rint(box).astype(int).tolist()
-        cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, 2, cv2.LINE_AA)
-        _label(canvas, text, (x0, y0), colour)
+            cv2.line(canvas, start, end, WHITE, 2, cv2.LINE_AA)
+            draw_label(canvas, "entrance", (start[0], start[1] - 4), GREY)
 
     def _encode(self, canvas: Image, at_s: float) -> None:
         try:
@@ -151,17 +132,8 @@ class Annotator:
             self._path.unlink(missing_ok=True)
 
 
-def _label(canvas: Image, text: str, at: tuple[int, int], colour: Colour) -> None:
-    """Write text on a filled box whose bottom left is `at`, kept inside the picture."""
-    (width, height), _ = cv2.getTextSize(text, _FONT, 0.5, 1)
-    x = max(0, min(at[0], canvas.shape[1] - width - 8))
-    y = max(height + 8, min(at[1], canvas.shape[0]))
-    cv2.rectangle(canvas, (x, y - height - 8), (x + width + 8, y), colour, cv2.FILLED)
-    cv2.putText(canvas, text, (x + 4, y - 5), _FONT, 0.5, _WHITE, 1, cv2.LINE_AA)
-
-
 def _banner(canvas: Image, text: str) -> None:
     height, width = canvas.shape[:2]
     bar = canvas[height - 44 :]
-    bar[:] = (bar * 0.25 + np.array(_ORANGE) * 0.75).astype(np.uint8)
-    cv2.putText(canvas, text[: width // 12], (16, height - 15), _FONT, 0.8, _WHITE, 1, cv2.LINE_AA)
+    bar[:] = (bar * 0.25 + np.array(ORANGE) * 0.75).astype(np.uint8)
+    cv2.putText(canvas, text[: width // 12], (16, height - 15), FONT, 0.8, WHITE, 1, cv2.LINE_AA)

@@ -10,7 +10,7 @@ from vestibule.config import Settings
 Passwords = Mapping[str, SecretStr | None]
 """What each camera's password was when the configuration was read, by the camera's id."""
 
-_IN_PLACE = {"config_version", "cameras", "alerts", "log", "metrics", "web"}
+_IN_PLACE = {"config_version", "cameras", "alerts", "log", "metrics", "web", "installer"}
 """Sections that change while everything runs ([web] is another program's); any other has a new pipeline built."""
 
 

@@ -132,7 +132,7 @@ def load(path: Path) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        raise ConfigError(f"configuration {path}: {_explain(error)}") from error
+        raise ConfigError(f"configuration {path}: {explain(error)}") from error
     except SettingsError as error:
         section = re.search(r'field "(\w+)"', str(error))
         name = _PREFIX + (section[1].upper() if section else "...")
@@ -172,7 +172,7 @@ def _refuse_unknown_variables() -> None:
             raise ConfigError(f"variable {name}: unknown section {section.lower()!r}; the sections are {known}")
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Say in one line what is wrong, with what was received; several faults are joined by semicolons."""
     return "; ".join(_explain_one(dict(fault)) for fault in error.errors(include_url=False))
 

@@ -85,15 +85,16 @@ class Endpoint:
             self._server = _Server(config, self._pages)
         except OSError as error:
             raise ConfigError(
-                f"metrics: cannot listen on {_address(str(config.host), config.port)} ({error.strerror}); "
+                f"metrics: cannot listen on {host_and_port(str(config.host), config.port)} ({error.strerror}); "
                 "set another metrics.port or metrics.host, or metrics.enabled = false"
             ) from error
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True).start()
         host, port, *_ = self._server.server_address
-        log.info("metrics served", address=_address(str(host), int(port)))
+        log.info("metrics served", address=host_and_port(str(host), int(port)))
 
 
-def _address(host: str, port: int) -> str:
+def host_and_port(host: str, port: int) -> str:
+    """Return an address as it stands in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -1,14 +1,12 @@
 """Configuration files of earlier versions -> this version's, comments and all."""
 
-import os
 import re
-import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 from vestibule import config
-from vestibule.errors import ConfigError
+from vestibule.config_file import rewrite
 
 _NO_SETTING = re.compile(r"\s*(#.*)?")
 
@@ -41,18 +39,6 @@ def migrate(path: Path) -> str:
     for step in _STEPS[version:]:
         text = step(text)
     tomllib.loads(text)
-    kept, new = path.with_name(f"{path.name}.v{version}"), path.with_name(f"{path.name}.new")
-    try:
-        shutil.copy2(path, kept)
-        shutil.copy2(path, new)  # its mode
-        os.chown(new, path.stat().st_uid, path.stat().st_gid)
-        new.write_text(text, encoding="utf-8")
-        config.load(new)
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise ConfigError(f"configuration {path}: cannot be rewritten ({error.strerror}); check permissions") from error
-    except ConfigError:
-        new.unlink(missing_ok=True)
-        raise
+    kept = path.with_name(f"{path.name}.v{version}")
+    rewrite(path, text, kept)
     return f"{path} is of version {config.VERSION} now; the old file is {kept}"

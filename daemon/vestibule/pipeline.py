@@ -7,7 +7,7 @@ and publishes. Backpressure is one policy: live drops the oldest frame and count
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,6 +24,7 @@ from vestibule.health import Health
 from vestibule.observers import Meter, NoMeter, Onlooker, Stage
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
+from vestibule.slots import Slots
 from vestibule.stages import Change, Stages
 from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
@@ -117,35 +118,6 @@ def _classify_due(stages: Stages, now_s: float, *, all_of_them: bool = False) ->
     return messages
 
 
-class _Slots:
-    """The newest frame of each camera; putting a newer one drops the one that nobody fetched."""
-
-    def __init__(self) -> None:
-        self._frames: dict[str, Frame] = {}
-        self._ready = threading.Condition()
-
-    def put(self, frame: Frame) -> bool:
-        """Return whether an older frame was dropped."""
-        with self._ready:
-            dropped = self._frames.pop(frame.camera_id, None) is not None
-            self._frames[frame.camera_id] = frame  # at the end: the camera that waited longest goes first
-            self._ready.notify()
-        return dropped
-
-    def forget(self, camera_ids: Collection[str]) -> None:
-        """Drop what these cameras have put."""
-        with self._ready:
-            for camera_id in camera_ids:
-                self._frames.pop(camera_id, None)
-
-    def get(self, timeout_s: float) -> Frame | None:
-        """Return the frame that waited longest; None if there was none in time."""
-        with self._ready:
-            if not self._frames:
-                self._ready.wait(timeout_s)
-            return self._frames.pop(next(iter(self._frames))) if self._frames else None
-
-
 class LivePipeline:
     """The daemon's threads.
 
@@ -184,7 +156,7 @@ class LivePipeline:
         self._claims, self._next_complaint_s = claims or ClaimInbox(), 0.0
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
-        self._slots = _Slots()
+        self._slots = Slots()
         self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
         self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | Change | None] = queue.Queue(_QUEUE_LENGTH)
         self._for_vision: queue.SimpleQueue[Change] = queue.SimpleQueue()

@@ -16,6 +16,7 @@ from vestibule.config import Settings
 from vestibule.endpoint import Endpoint
 from vestibule.errors import ConfigError, VestibuleError
 from vestibule.health import Health, cameras_message, summary
+from vestibule.installer import Installer
 from vestibule.log import configure
 from vestibule.metrics import Metrics
 from vestibule.notify import Notifier
@@ -80,6 +81,7 @@ class _Monitoring:
 
     metrics: Metrics
     endpoint: Endpoint
+    installer: Installer
 
     def serve(self, settings: Settings) -> None:
         """Serve it; an address that cannot be used is no reason to leave the staff without alerts."""
@@ -87,6 +89,18 @@ class _Monitoring:
             self.endpoint.serve(settings.metrics)
         except ConfigError as error:
             log.error("metrics not served", problem=str(error))  # noqa: TRY400 - one line says it
+        self.serve_installer(settings)
+
+    def serve_installer(self, settings: Settings) -> None:
+        """Serve the installer's page as configured; without it the daemon does all else."""
+        try:
+            self.installer.serve(settings.installer)
+        except ConfigError as error:
+            log.error("installer's page not served", problem=str(error))  # noqa: TRY400 - one line says it
+
+    def close(self) -> None:
+        self.endpoint.close()
+        self.installer.close()
 
 
 @dataclass(kw_only=True)
@@ -96,12 +110,15 @@ class _Wishes:
     stop: bool = False
     reload: bool = False
 
+    def ask_for_reload(self) -> None:
+        self.reload = True
+
     def hear(self) -> None:
         def note_stop(*_: object) -> None:
             self.stop = True
 
         def note_reload(*_: object) -> None:
-            self.reload = True
+            self.ask_for_reload()
 
         signal.signal(signal.SIGTERM, note_stop)
         signal.signal(signal.SIGINT, note_stop)
@@ -124,7 +141,9 @@ def run(settings: Settings, path: Path) -> int:
     plan: _Plan | None = _plan(settings)
     wishes.hear()
     metrics = Metrics()
-    monitoring = _Monitoring(metrics=metrics, endpoint=Endpoint(metrics.pages))
+    monitoring = _Monitoring(
+        metrics=metrics, endpoint=Endpoint(metrics.pages), installer=Installer(path, wishes.ask_for_reload)
+    )
     outputs, seq = _open_outputs(settings, metrics, clock), 0
     monitoring.serve(settings)
     try:
@@ -145,7 +164,7 @@ def run(settings: Settings, path: Path) -> int:
             plan = watch.next_plan
     finally:
         notifier.stopping()
-        monitoring.endpoint.close()
+        monitoring.close()
         outputs.close()
     return 0
 
@@ -240,11 +259,12 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         health=watch.health,
         clock=clock,
         meter=watch.monitoring.metrics,
-        onlookers=[] if album is None else [album],
+        onlookers=[watch.monitoring.installer.view, *([] if album is None else [album])],
         claims=watch.outputs.claims,
     )
     watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
     watch.outputs.counters.watch([camera.id for camera in settings.cameras])
+    watch.monitoring.installer.watch(settings, watch.health)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
     try:
         pipeline.run(lambda: watch.tick(pipeline))
@@ -295,6 +315,7 @@ class _Watch:
             self.wishes.reload = False
             self._reload(pipeline)
         self.outputs.tend(self.clock())
+        self.monitoring.installer.view.forget_unwatched()
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
         else:
@@ -327,11 +348,14 @@ class _Watch:
                 self.monitoring.endpoint.serve(settings.metrics)
         except VestibuleError as error:
             log.error("reload refused, the old configuration stays", problem=str(error))  # noqa: TRY400 - one line says it
+            self.monitoring.installer.reloaded(problem=str(error))
             self.notifier.ready()
             return
         configure(settings.log, [*plan.secrets, *self.plan.secrets])
         if settings.metrics.enabled and not self.monitoring.endpoint.open:
             self.monitoring.serve(settings)
+        self.monitoring.serve_installer(settings)
+        self.monitoring.installer.reloaded()
         concerns = _changeover(self.plan, plan)
         if concerns is None:
             log.info("configuration read again", cameras=len(settings.cameras), anew="everything")
@@ -343,6 +367,7 @@ class _Watch:
         pipeline.change(settings, anew=concerns.anew, reopened=concerns.reopened)
         self.plan = replace(plan, models=self.plan.models)
         self.monitoring.metrics.watch(self.health, self.outputs.mqtt, settings)
+        self.monitoring.installer.watch(settings, self.health)
         _warn_of_silent_rules(self.plan)
         self._ready = False  # it is told once the cameras that were opened anew have been tried
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+from typing import Literal
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vestibule.errors import ConfigError
+from vestibule.privacy_sections import InstallerConfig
 from vestibule.web_sections import WebConfig
 
 MOST_CONNECTIONS = 256
@@ -42,8 +44,8 @@ class PatientProtocol(H11Protocol):
             self._look_at = self.loop.call_later(_REQUEST_S, self._look)
 
 
-def listen(config: WebConfig) -> socket.socket:
-    """Take the address that is configured.
+def listen(config: WebConfig | InstallerConfig, section: Literal["web", "installer"]) -> socket.socket:
+    """Take the address that is configured in that section.
 
     Raises:
         ConfigError: it cannot be used.
@@ -59,7 +61,7 @@ def listen(config: WebConfig) -> socket.socket:
     except OSError as error:
         sock.close()
         raise ConfigError(
-            f"web: cannot listen on {config.host} port {config.port} ({error.strerror}); "
-            "set another web.host or web.port"
+            f"{section}: cannot listen on {config.host} port {config.port} ({error.strerror}); "
+            f"set another {section}.host or {section}.port"
         ) from error
     return sock

@@ -87,7 +87,7 @@ class WebService:
                 retention_s=retention_s,
             )
             self._server = _Server(_uvicorn_config(make_app(page, self._lifespan), self._config), self.hub, notifier)
-            self._socket = listen(self._config)
+            self._socket = listen(self._config, "web")
             resources.callback(self._socket.close)
             self._resources = resources.pop_all()
         self._thread = threading.Thread(target=self.run, name="web", daemon=True)
