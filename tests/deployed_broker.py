@@ -13,6 +13,7 @@ from pathlib import Path
 from mqtt_client import WAIT_S
 
 from vestibule.broker import HOST, find_mosquitto
+from vestibule.sections import MqttConfig
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
 PASSWORDS = {"vestibule": "daemon's own", "staff": "floor", "homeassistant": "house", "dashboard": "wall"}
@@ -23,6 +24,13 @@ class Deployed:
     port: int
     websockets_port: int
     ca_file: Path
+
+    def daemon_config(self, folder: Path) -> MqttConfig:
+        """How the daemon logs in; its password is written into `folder`."""
+        (folder / "password").write_text(PASSWORDS["vestibule"], encoding="utf-8")
+        return MqttConfig(
+            port=self.port, tls=True, ca_file=self.ca_file, username="vestibule", password_file=folder / "password"
+        )
 
 
 @contextmanager

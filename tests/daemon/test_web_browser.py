@@ -1,8 +1,6 @@
 """The staff page as people use it: in a real browser, with a real broker, claims decided by the daemon's own code."""
 
-import importlib.util
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from chromium import CHROMIUM, needs_browser
 from mqtt_client import needs_mosquitto, wait_saved, wait_until
 from staff_page import Box, alert_of, box, message_of, serving, settings_of
 
@@ -24,14 +23,7 @@ from vestibule.web.service import WebService
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    needs_mosquitto,
-    pytest.mark.skipif(
-        CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-        reason="needs chromium (apt-get install chromium) and the Python package playwright",
-    ),
-]
+pytestmark = [needs_mosquitto, needs_browser]
 TIMEOUT_MS = 20_000
 PHONE = {"width": 390, "height": 844}
 

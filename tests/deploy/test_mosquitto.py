@@ -142,15 +142,7 @@ def test_nobody_reads_more_than_is_theirs(users: dict[str, User]) -> None:
 
 
 def test_the_daemon_s_own_sink_and_a_browser(broker: Deployed, tmp_path: Path) -> None:
-    (tmp_path / "password").write_text(PASSWORDS["vestibule"], encoding="utf-8")
-    config = MqttConfig(
-        port=broker.port,
-        tls=True,
-        ca_file=broker.ca_file,
-        username="vestibule",
-        password_file=tmp_path / "password",
-        home_assistant=True,
-    )
+    config = broker.daemon_config(tmp_path).model_copy(update={"home_assistant": True})
     browser = User(broker, "staff", "websockets")
     sink = MqttSink(config, site="shop")
     try:

@@ -1,8 +1,6 @@
 """The browser example in a real browser, against the broker of deploy/mosquitto, over WebSockets and TLS."""
 
 import functools
-import importlib.util
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,26 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from chromium import CHROMIUM, needs_browser
+from deciding import deciding, event_of
 from deployed_broker import PASSWORDS, Deployed, deployed
-from mqtt_client import MODEL, WAIT_S, make_alert, needs_mosquitto, wait_until
-
-from vestibule.claims import ClaimInbox, Claims
-from vestibule.payloads import alert_message
-from vestibule.sections import MqttConfig
-from vestibule.sinks import MqttSink
-from vestibule.types import Alert, ClaimRequest
+from mqtt_client import needs_mosquitto
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    needs_mosquitto,
-    pytest.mark.skipif(
-        CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-        reason="needs chromium (apt-get install chromium) and the Python package playwright",
-    ),
-]
+pytestmark = [needs_mosquitto, needs_browser]
 PAGE = Path(__file__).parents[2] / "examples" / "browser"
 TIMEOUT_MS = 20_000
 
@@ -83,58 +70,27 @@ def connect(page: "Page", broker: Deployed, by: str, password: str = PASSWORDS["
     page.click("text=Connect")
 
 
-def alert_of(number: int) -> Alert:
-    return replace(make_alert(number), alert_id=f"visit-{number}-suit")
-
-
 def test_two_pages_show_an_alert_and_who_goes(broker: Deployed, tmp_path: Path) -> None:
-    (tmp_path / "password").write_text(PASSWORDS["vestibule"], encoding="utf-8")
-    config = MqttConfig(
-        port=broker.port,
-        tls=True,
-        ca_file=broker.ca_file,
-        username="vestibule",
-        password_file=tmp_path / "password",
-    )
-    inbox, claims, alert = ClaimInbox(), Claims(site="store", prefix="vestibule"), alert_of(1)
-    claims.raised(alert)
-    sink = MqttSink(config, site="store", claims=inbox.put)
-    try:
-        sink.wait_connected(WAIT_S)
-        with pages(2) as (ana, ben):
-            for page, by in ((ana, "Ana <b>María</b>"), (ben, "Ben")):
-                connect(page, broker, by)
-                page.wait_for_selector("text='connected'")
-            for _ in range(2):  # as after a broken connection
-                sink.publish(alert_message(alert, site="store", prefix="vestibule", seq=1, model=MODEL))
-            odd = alert_message(alert_of(2), site="store", prefix="vestibule", seq=2, model=MODEL)
-            sink.publish(replace(odd, payload=b'{"summary": '))
-            sink.publish(alert_message(alert_of(3), site="store", prefix="vestibule", seq=3, model=MODEL))
-            for page in (ana, ben):
-                page.wait_for_selector("li:nth-child(2)")
-                assert page.locator("li").count() == 2
-            ana.screenshot(path=str(tmp_path / "page.png"))
-            ana.click("li:last-child button")
-            requests: list[ClaimRequest] = []
-
-            def claimed() -> bool:
-                requests.extend(inbox.take())
-                return bool(requests)
-
-            wait_until(claimed, "the claim")
-            decision = claims.decide(requests[0], alert.raised_at_s + 5)
-            assert decision.outcome == "accepted"
-            for message in decision.messages:
-                sink.publish(message)
-            for page in (ana, ben):
-                page.wait_for_selector("li:last-child:has-text('Ana <b>María</b> goes')")
-                assert page.locator("li b").count() == 0
-                assert page.locator("li button").count() == 1
-            for message in claims.ended(alert.visit_id, alert.raised_at_s + 60):
-                sink.publish(message)
-            ben.wait_for_selector("li:last-child:has-text('has gone')")
-    finally:
-        sink.close(1.0)
+    with deciding(broker, tmp_path) as daemon, pages(2) as (ana, ben):
+        for page, by in ((ana, "Ana <b>María</b>"), (ben, "Ben")):
+            connect(page, broker, by)
+            page.wait_for_selector("text='connected'")
+        daemon.raise_alert(1)
+        daemon.raise_alert(1)  # as after a broken connection
+        daemon.sink.publish(replace(event_of(2), payload=b'{"summary": '))
+        daemon.raise_alert(3)
+        for page in (ana, ben):
+            page.wait_for_selector("li:nth-child(2)")
+            assert page.locator("li").count() == 2
+        ana.screenshot(path=str(tmp_path / "page.png"))
+        ana.click("li:last-child button")
+        assert daemon.wait_claims(1) == ["accepted"]
+        for page in (ana, ben):
+            page.wait_for_selector("li:last-child:has-text('Ana <b>María</b> goes')")
+            assert page.locator("li b").count() == 0
+            assert page.locator("li button").count() == 1
+        daemon.end_visit(1)
+        ben.wait_for_selector("li:last-child:has-text('has gone')")
 
 
 def test_a_wrong_password_is_said(broker: Deployed) -> None:

@@ -1,9 +1,7 @@
 """`vestibule-models label`: the command in a process of its own, its page in a real browser."""
 
 import csv
-import importlib.util
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_classifier
+from chromium import CHROMIUM, needs_browser
 
 from vestibule_models.__main__ import main
 from vestibule_models.dataset import read_photos
@@ -23,11 +22,6 @@ from vestibule_models.labels import LABELS
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-    reason="needs chromium (apt-get install chromium) and the Python package playwright",
-)
 TIMEOUT_MS = 20_000
 
 
