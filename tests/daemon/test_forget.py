@@ -96,7 +96,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures.put("door-1", b"marker-of-old", OLD_S)
     pictures.put("door-2", b"fresh", NOON_S)
     (tmp_path / "web").mkdir()
-    board = BoardFile(tmp_path / "web" / BOARD_FILE)
+    board = BoardFile(tmp_path / "web" / BOARD_FILE, "now")
     for number, at_s in enumerate((OLD_S, NOON_S)):
         text = "marker-of-old" if at_s == OLD_S else "fresh"
         board.save(Row(kind="alert", site="store", name=str(number), at_s=at_s, data={"summary": text}))
@@ -138,7 +138,7 @@ def test_everything_from_after_is_still_there(settings: Settings, filled: Path) 
     assert (filled / "events.jsonl").read_bytes() == b"".join(lines[::2])
     assert not (filled / "events.jsonl.forgetting").exists()
     assert [path.name for path in (filled / "snapshots").iterdir()] == ["door-2.snapshot.jpg"]
-    board = BoardFile(filled / "web" / BOARD_FILE)
+    board = BoardFile(filled / "web" / BOARD_FILE, "now")
     assert [row.data["summary"] for row in board.load()] == ["fresh"]
     board.close()
 
@@ -161,7 +161,7 @@ def test_while_the_daemon_runs_the_ledger_forgets_and_the_rest_says_what_to_do(
     assert settings.jsonl.path is not None
     kept, outbox = ledger(path), Outbox(settings.mqtt.outbox_file)
     events = JsonlSink(settings.jsonl.path, append=True, patient=True)
-    board = BoardFile(filled / "web" / BOARD_FILE)
+    board = BoardFile(filled / "web" / BOARD_FILE, "now")
     try:
         code, lines = run(settings, NOON_S)
         assert code == 1

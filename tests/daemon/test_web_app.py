@@ -86,7 +86,7 @@ async def nothing() -> AsyncIterator[None]:
 def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
     options = getattr(request, "param", {})
     devices = Devices(tmp_path / "devices.sqlite3")
-    file = BoardFile(tmp_path / "alerts.sqlite3")
+    file = BoardFile(tmp_path / "alerts.sqlite3", "now")
     board = Board(file, retention_s=1e9, clock=lambda: NOW_S)
     board.alert(AlertPayload.model_validate_json(message_of(make_alert()).payload))
     broker = Broker()

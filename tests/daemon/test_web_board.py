@@ -33,7 +33,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[BoardFile]:
-    with closing(BoardFile(tmp_path / "alerts.sqlite3")) as opened:
+    with closing(BoardFile(tmp_path / "alerts.sqlite3", "now")) as opened:
         yield opened
 
 
@@ -93,12 +93,12 @@ def test_the_first_claim_that_the_daemon_tells_of_may_be_corrected_by_it(file: B
 
 
 def test_alerts_and_claims_survive_a_restart_and_sites_are_asked_for_anew(tmp_path: Path, clock: Clock) -> None:
-    with closing(BoardFile(tmp_path / "a.sqlite3")) as file:
+    with closing(BoardFile(tmp_path / "a.sqlite3", "now")) as file:
         first = board_of(file, clock)
         first.alert(alert_of(1))
         first.claim(claim_of(1))
         first.site("store", online=True)
-    with closing(BoardFile(tmp_path / "a.sqlite3")) as file:
+    with closing(BoardFile(tmp_path / "a.sqlite3", "now")) as file:
         second = board_of(file, clock)
         assert sorted(told(second.since(0))) == [("alert", "store", "visit-1:suit"), ("claim", "store", "visit-1:suit")]
         assert second.epoch != first.epoch  # what a page had last is not of this life
@@ -111,7 +111,7 @@ def test_alerts_and_claims_survive_a_restart_and_sites_are_asked_for_anew(tmp_pa
 
 def test_what_is_old_goes_also_from_the_disk(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "a.sqlite3"
-    with closing(BoardFile(path)) as file:
+    with closing(BoardFile(path, "now")) as file:
         board = board_of(file, clock)
         board.alert(alert_of(1))
         board.claim(claim_of(1, "Annabel"))
@@ -153,7 +153,7 @@ def test_there_is_an_end_to_what_it_holds(file: BoardFile, clock: Clock, monkeyp
 def test_a_full_disk_costs_nothing_but_the_disk(tmp_path: Path, clock: Clock) -> None:
     with small_disk(tmp_path / "disk") as disk:
         path = disk.folder / "a.sqlite3"
-        with closing(BoardFile(path)) as file:
+        with closing(BoardFile(path, "now")) as file:
             board = board_of(file, clock)
             board.alert(alert_of(1))
             disk.fill()
@@ -164,7 +164,7 @@ def test_a_full_disk_costs_nothing_but_the_disk(tmp_path: Path, clock: Clock) ->
             assert [entry["event"] for entry in log] == ["alerts are kept in memory only"]
             disk.empty()
             board.prune()  # as every minute
-        with closing(BoardFile(path)) as file:
+        with closing(BoardFile(path, "now")) as file:
             assert len(board_of(file, clock).since(0)) == 59
 
 
@@ -172,17 +172,17 @@ def test_a_full_disk_costs_nothing_but_the_disk(tmp_path: Path, clock: Clock) ->
 def test_a_damaged_file_is_set_aside(tmp_path: Path, clock: Clock, damage: bytes) -> None:
     path = tmp_path / "a.sqlite3"
     path.write_bytes(damage)
-    with closing(BoardFile(path)) as file:
+    with closing(BoardFile(path, "now")) as file:
         board = board_of(file, clock)
         board.alert(alert_of(1))
-        assert (tmp_path / "a.sqlite3.damaged").read_bytes() == damage
+        assert (tmp_path / "a.sqlite3.damaged-now-1").read_bytes() == damage
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM items").fetchone() == (1,)
 
 
 def test_two_services_with_one_folder_are_told_so(tmp_path: Path) -> None:
     with (
-        closing(BoardFile(tmp_path / "a.sqlite3")),
+        closing(BoardFile(tmp_path / "a.sqlite3", "now")),
         pytest.raises(SinkError, match=r"give each service a web\.state_dir"),
     ):
-        BoardFile(tmp_path / "a.sqlite3")
+        BoardFile(tmp_path / "a.sqlite3", "now")

@@ -23,7 +23,7 @@ CLAIM = ClaimSetPayload(schema_version=1, by="Ana", claim_id="0123abcd-press")
 def feeding(
     config: MqttConfig, folder: Path, sites: tuple[str, ...] = (), client_id: str = "vestibule-web-test"
 ) -> Iterator[tuple[Feed, Board]]:
-    file = BoardFile(folder / "alerts.sqlite3")
+    file = BoardFile(folder / "alerts.sqlite3", "now")
     board = Board(file, retention_s=1e9, clock=lambda: make_alert().raised_at_s + 1e8)
     feed = Feed(config, client_id=client_id, sites=sites, session_s=3600, board=board)
     feed.start()

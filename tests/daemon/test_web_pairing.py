@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from vestibule.errors import SinkError
 from vestibule.web.devices import Device, Devices, NamelessError
@@ -169,6 +170,15 @@ def test_an_address_has_five_tries_in_five_minutes(clock: Clock) -> None:
     assert tries.wait_s("192.0.2.1") == 1
     clock.now_s += 0.5
     assert tries.wait_s("192.0.2.1") == 0
+
+
+def test_who_floods_the_page_does_not_flood_the_log(clock: Clock) -> None:
+    tries = Tries(clock)
+    with capture_logs() as log:
+        for number in range(1000):
+            clock.now_s += 0.5
+            tries.wait_s(f"192.0.2.{number % 7}")
+    assert [entry["event"] for entry in log] == ["pairing: too many tries"] * 2
 
 
 def test_all_addresses_together_have_thirty(clock: Clock) -> None:

@@ -126,7 +126,6 @@ class Page:
             raise HTTPException(400, "form")
         address = request.client.host if request.client is not None else ""
         if wait_s := self.tries.wait_s(address):
-            log.warning("pairing: too many tries", address=address)
             raise HTTPException(429, "tries", headers={"Retry-After": str(wait_s)})
         try:
             device = await run_in_threadpool(self.pairing.redeem, code, name)

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import structlog
 
 from vestibule.errors import SinkError
+from vestibule.sqlite_file import FileDamagedError, FileUnavailableError, explained, set_aside
 
 BOARD_FILE = "alerts.sqlite3"
 """Its name in `web.state_dir`."""
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MOST_WAITING = 4000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -47,13 +47,14 @@ class BoardFile:
 
     Args:
         path: where it lies; made if it is not there.
+        stamp: names a file that is set aside, for example by the time.
 
     Raises:
         SinkError: another process uses it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, stamp: str) -> None:
+        self._path, self._stamp = path, stamp
         self._turn = Lock()
         self._db: sqlite3.Connection | None = None
         self._waiting: list[Row] = []
@@ -66,7 +67,11 @@ class BoardFile:
         rows: list[Row] = []
         with self._turn, self._degrading():
             for kind, site, name, at_s, data in self._open().execute("SELECT * FROM items ORDER BY at_s, kind"):
-                rows.append(Row(kind=kind, site=site, name=name, at_s=at_s, data=json.loads(data)))
+                try:
+                    rows.append(Row(kind=kind, site=site, name=name, at_s=at_s, data=json.loads(data)))
+                except ValueError as error:  # damage that SQLite does not see
+                    self._close()
+                    set_aside("alerts", self._path, self._stamp, str(error))
         return rows
 
     def save(self, row: Row) -> None:
@@ -120,17 +125,15 @@ class BoardFile:
     def _degrading(self) -> Iterator[None]:
         """Go on without the file where it fails; tell it once."""
         try:
-            yield
-        except (sqlite3.Error, ValueError) as error:
-            self._close()
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            with explained("alerts", self._path, self._stamp, self._close):
+                yield
+        except FileUnavailableError as error:
+            if error.busy:
                 raise SinkError(
                     f"alerts {self._path}: another process uses it; give each service a web.state_dir of its own"
                 ) from error
-            if code in _DAMAGE:
-                with suppress(OSError):
-                    self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
-            if self._well or code in _DAMAGE:
-                log.error("alerts are kept in memory only", file=str(self._path), problem=str(error))  # noqa: TRY400 - one line says it
+            if self._well:
+                log.error("alerts are kept in memory only", problem=str(error))  # noqa: TRY400 - one line says it
             self._well = False
+        except FileDamagedError as error:
+            log.error("alerts are begun anew", problem=str(error))  # noqa: TRY400

@@ -8,6 +8,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 
+import structlog
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from vestibule.web.devices import Device, Devices
@@ -20,6 +21,9 @@ COOKIE_S = 180 * 86_400
 LONGEST_NAME = 40
 _DIGITS = 8
 _TRIES_EACH, _TRIES_ALL, _TRIES_S = 5, 30, 300.0
+
+
+log = structlog.get_logger(__name__)
 
 
 class Pairing:
@@ -89,6 +93,7 @@ class Tries:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._made: deque[tuple[float, str]] = deque()
+        self._told_s = -_TRIES_S
 
     def wait_s(self, address: str) -> int:
         """Count a try, and return 0; or do not, and return the whole seconds after which one is allowed."""
@@ -98,6 +103,9 @@ class Tries:
         mine = [at_s for at_s, who in self._made if who == address]
         first_s = mine[0] if len(mine) >= _TRIES_EACH else self._made[0][0] if len(self._made) >= _TRIES_ALL else None
         if first_s is not None:
+            if now_s - self._told_s >= _TRIES_S:  # whoever floods the page shall not flood the log
+                self._told_s = now_s
+                log.warning("pairing: too many tries", address=address)
             return max(1, math.ceil(first_s + _TRIES_S - now_s))
         self._made.append((now_s, address))
         return 0

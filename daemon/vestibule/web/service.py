@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime
 
 import structlog
 import uvicorn
@@ -59,7 +60,7 @@ class WebService:
         with ExitStack() as resources:
             devices = Devices(state.folder / "devices.sqlite3")
             resources.callback(devices.close)
-            file = BoardFile(state.folder / BOARD_FILE)
+            file = BoardFile(state.folder / BOARD_FILE, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
             resources.callback(file.close)
             retention_s = self._config.retention_h * 3600
             self._board = Board(file, retention_s=retention_s, clock=time.time)
