@@ -86,6 +86,7 @@ def test_a_person_opens_the_link_sees_an_alert_arrive_and_claims_it_also_after_t
                 claimed = luis.post("/api/claim", json={"site": alert["site"], "alert_id": alert["alert_id"]})
                 assert claimed.status_code == 202
                 assert told(lines, "claim")["by"] == "Luis"
+                terminal.wait_for(r"CLAIM.* Luis, after \d")
         terminal.process.send_signal(signal.SIGINT)
         terminal.wait_for(r"alerts\W+1")
         terminal.wait_for(r"annotated video: .*clip-annotated\.mp4")

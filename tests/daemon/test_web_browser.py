@@ -17,6 +17,7 @@ from vestibule import config, demo
 from vestibule.broker import Mosquitto
 from vestibule.claims import ClaimInbox
 from vestibule.replay import ReplayOptions, replay, replay_publisher
+from vestibule.web import pages
 from vestibule.web.devices import Devices
 from vestibule.web.service import WebService
 
@@ -358,6 +359,11 @@ def test_it_can_be_read_and_touched(shop: Shop, scheme: str, locale: str) -> Non
     )
     assert unnamed == []
     assert page.evaluate("() => document.getAnimations().length") == 0
+    page.set_viewport_size({"width": 320, "height": 600})  # WCAG 1.4.10
+    for state in ("live", "reconnecting", "offline", "broker"):
+        word = pages.words(locale[:2])[state]
+        page.evaluate("word => { document.getElementById('status').textContent = word }", word)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 320, word
 
 
 def test_filters_are_remembered_and_what_they_hide_does_not_ring(shop: Shop) -> None:

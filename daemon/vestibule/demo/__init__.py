@@ -6,10 +6,12 @@ from pathlib import Path
 from statistics import median
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vestibule import config
 from vestibule.broker import HOST, Mosquitto
+from vestibule.claim_payloads import ClaimPayload
 from vestibule.claims import ClaimInbox
 from vestibule.demo.page import Lingering, staff_page
 from vestibule.errors import SinkError
@@ -79,7 +81,13 @@ def _play(settings: config.Settings, clip: Path, video: Path, console: Console) 
         received_s.append((time.monotonic(), alert))
         console.print(f"  [bold]ALERT[/] {alert.raised_at_s - start_s:5.1f} s  {alert.camera}: {alert.summary}")
 
-    subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=show)
+    def show_claim(claim: ClaimPayload) -> None:
+        waited_s = claim.claimed_at_s - claim.raised_at_s
+        console.print(
+            f"  [bold]CLAIM[/] {claim.claimed_at_s - start_s:5.1f} s  {escape(claim.by)}, after {waited_s:.1f} s"
+        )
+
+    subscriber = AlertSubscriber(settings.mqtt, site=settings.site.id, on_alert=show, on_claim=show_claim)
     try:
         subscriber.wait_subscribed(_CONNECT_S)
         claims = ClaimInbox()
