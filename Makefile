@@ -57,7 +57,7 @@ lock: ## write requirements/*.lock anew (ARGS=--upgrade for the newest versions)
 .PHONY: clean
 clean: ## remove environments, caches and outputs
 	rm -rf .venv .venv-dev .venv-server .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist out
-	find daemon models tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
+	find daemon models tests benchmarks examples -name __pycache__ -type d -exec rm -rf {} +
 
 # Always asked, quick when there is nothing to do: the script compares contents, not times.
 .PHONY: .venv .venv-dev .venv-server

@@ -4,11 +4,14 @@ The daemon and the staff have the users and rights of deploy/mosquitto/acl.
 """
 
 import json
+import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import paho.mqtt.publish
@@ -16,14 +19,15 @@ import pytest
 from daemon_process import Daemon, daemon
 from deployed_broker import DEPLOY, PASSWORDS
 from mqtt_client import listening, needs_mosquitto, on_topic, wait_until
-from paho.mqtt.client import MQTTMessage
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from toyshop import clip, crossing
 
 from vestibule.broker import Mosquitto
 
 pytestmark = [needs_mosquitto, pytest.mark.slow]
 
+ALERTS = 20 if os.environ.get("VESTIBULE_FAULTS") == "full" else 3
 STAFF = ("staff", PASSWORDS["staff"])
 
 
@@ -157,3 +161,42 @@ def test_a_killed_daemon_s_claims_are_cleared_by_the_next(long_stroll: Path, tmp
             claim(broker.port, again["alert_id"], "Ben")
             wait_until(lambda: len(states(phone)) == 3, "the new claim's state")
             assert json.loads(states(phone)[2])["by"] == "Ben"
+
+
+def test_every_claim_is_answered_to_all(tmp_path: Path) -> None:
+    """Two press at each of many alerts; prints how long it took until three phones had the answer."""
+    walks = [crossing(("Dress", "Blazer")[number % 2], 3.0 * number) for number in range(ALERTS)]
+    video = clip(tmp_path / "walks.mp4", 3.0 * ALERTS + 5, *walks)
+    taken_s: list[float] = []
+    with shop(tmp_path, video) as (broker, config), ExitStack() as stack:
+        phones = [stack.enter_context(listening(broker.port, "vestibule/#", STAFF)) for _ in range(3)]
+        hands = [stack.enter_context(hand(broker.port)) for _ in range(2)]
+        running = stack.enter_context(daemon(config))
+        for number in range(ALERTS):
+            alert = wait_alert(phones[0], number)
+            topic = f"vestibule/store/alerts/{alert['alert_id']}/claim"
+            began_s = time.monotonic()
+            for who, client in enumerate(hands):
+                claimed = {"schema_version": 1, "by": f"Hand {who}", "claim_id": f"press-{number}-{who}"}
+                client.publish(f"{topic}/set", json.dumps(claimed), qos=1)
+            wait_until(lambda topic=topic: all(on_topic(phone, f"{topic}/state") for phone in phones), "the answer")  # type: ignore[misc]
+            taken_s.append(time.monotonic() - began_s)
+            assert len({on_topic(phone, f"{topic}/state")[0] for phone in phones}) == 1
+        wait_until(lambda: sum(claims_counted(running).values()) == 2 * ALERTS, "all decisions")
+        assert claims_counted(running) == {"accepted": ALERTS, "taken": ALERTS}
+    middle, longest = (round(value, 2) for value in (median(taken_s), max(taken_s)))
+    print("figures:", json.dumps({"alerts": ALERTS, "median_s": middle, "longest_s": longest}))  # noqa: T201 - for docs/reliability.md
+
+
+@contextmanager
+def hand(port: int) -> Iterator[Client]:
+    """A staff app that is connected and presses when it is told."""
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.username_pw_set(*STAFF)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
