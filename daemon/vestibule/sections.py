@@ -243,12 +243,16 @@ class ClassifierConfig(Section):
         runtime: `auto` is TensorFlow where it is installed and sees a GPU, else LiteRT; `kserve` asks a server, with
             LiteRT where that fails.
         model: a model folder; the shipped one if absent.
+        xla: with TensorFlow, compile the graphs.
+        mixed_precision: with TensorFlow, compute in float16.
         remote: the server.
     """
 
     runtime: Literal["auto", "litert", "tensorflow", "kserve"] = "auto"
     model: Path | None = None
     threads: Threads = "auto"
+    xla: bool = False
+    mixed_precision: bool = False
     remote: RemoteConfig | None = None
 
     @model_validator(mode="after")

@@ -230,7 +230,10 @@ def load_models(settings: Settings) -> Models:
     low = DetectorConfig.model_validate(
         {**settings.detector.model_dump(), "score_threshold": settings.tracking.low_score}
     )
-    return Models(detector=build_detector(low), classifier=build_classifier(settings.classifier))
+    return Models(
+        detector=build_detector(low),
+        classifier=build_classifier(settings.classifier, max_crops=settings.batching.max_crops),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

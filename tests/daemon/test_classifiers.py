@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -29,6 +30,9 @@ from vestibule_models.artifact import (
     save_manifest,
 )
 from vestibule_models.labels import LABELS
+
+if TYPE_CHECKING:
+    from vestibule.classifiers.tensorflow import TensorflowClassifier
 
 # Keras 3 on TensorFlow reads its variables in a way that NumPy 2 frowns upon.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -455,3 +459,40 @@ def test_the_shipped_models_runtimes_agree(tf: ModuleType) -> None:
     assert tf is not None
     spec = load_manifest(SHIPPED).input
     assert agree(SHIPPED, people(8, spec.height, spec.width)) < 1e-3
+
+
+# ---- TensorFlow: graphs for a GPU, tried on the CPU
+
+
+def on_tensorflow(folder: Path, **changes: object) -> "TensorflowClassifier":
+    from vestibule.classifiers.tensorflow import TensorflowClassifier  # noqa: PLC0415 - needs TensorFlow
+
+    manifest = load_manifest(folder)
+    assert isinstance(manifest, GarmentManifest)
+    return TensorflowClassifier(folder, manifest, **changes)  # type: ignore[arg-type]
+
+
+def test_graphs_are_traced_when_it_is_loaded_and_never_again(model: Path) -> None:
+    classifier = on_tensorflow(model, max_crops=6)
+    assert classifier.traces == [1, 2, 4, 8]
+    for count in (1, 2, 3, 4, 5, 6, 7, 8, 9, 20):
+        assert len(classifier.classify(batch_of(count))) == count
+    assert classifier.traces == [1, 2, 4, 8]
+
+
+def test_a_batch_larger_than_expected_is_read_in_parts_with_the_same_answers(model: Path) -> None:
+    batch = batch_of(11)
+    large, small = (on_tensorflow(model, max_crops=most).classify(batch) for most in (16, 4))
+    assert [reading.track_id for reading in small] == [reading.track_id for reading in large]
+    for one, other in zip(small, large, strict=True):
+        np.testing.assert_allclose(one.probs, other.probs, atol=1e-5)
+
+
+@pytest.mark.parametrize(("changes", "tolerance"), [({"xla": True}, 1e-4), ({"mixed_precision": True}, 0.02)])
+def test_compiled_or_in_16_bits_it_reads_the_same(model: Path, changes: dict[str, bool], tolerance: float) -> None:
+    batch = batch_of(3)
+    plain = on_tensorflow(model, max_crops=4).classify(batch)
+    for one, other in zip(on_tensorflow(model, max_crops=4, **changes).classify(batch), plain, strict=True):
+        assert one.probs.dtype == one.embedding.dtype == np.float32
+        np.testing.assert_allclose(one.probs, other.probs, atol=tolerance)
+        np.testing.assert_allclose(one.embedding, other.embedding, atol=tolerance)

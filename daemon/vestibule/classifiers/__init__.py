@@ -25,8 +25,12 @@ class Classifier(Protocol):
         """Return one reading per crop, in order."""
 
 
-def build_classifier(config: ClassifierConfig) -> Classifier:
+def build_classifier(config: ClassifierConfig, *, max_crops: int = 16) -> Classifier:
     """Load the configured model on the configured runtime.
+
+    Args:
+        config: the section.
+        max_crops: of a batch; what has to be made ready for it is made ready now.
 
     Raises:
         ModelError: the folder is not a garment classifier, a file is missing or damaged, of another shape, or
@@ -46,7 +50,13 @@ def build_classifier(config: ClassifierConfig) -> Classifier:
             case "tensorflow":
                 from vestibule.classifiers.tensorflow import TensorflowClassifier  # noqa: PLC0415 - likewise
 
-                return TensorflowClassifier(folder, manifest)
+                return TensorflowClassifier(
+                    folder,
+                    manifest,
+                    max_crops=max_crops,
+                    xla=config.xla,
+                    mixed_precision=config.mixed_precision,
+                )
             case "kserve":
                 return _remote(folder, manifest, config)
             case _:
