@@ -154,6 +154,7 @@ class CaptureConfig(Section):
     Attributes:
         analysed_fps: live frames analysed per second and camera, at most.
         max_frame_age_s: a live frame older than this is dropped, not analysed.
+        hardware: what RTSP and HTTP cameras are decoded with, the processor where that does not work.
         still_after_s: a camera that sends the very same picture for so long is said to be still.
     """
 
@@ -163,6 +164,7 @@ class CaptureConfig(Section):
     retry_max_s: Seconds = 8.0
     analysed_fps: float = Field(default=8.0, gt=0, le=60)
     max_frame_age_s: Seconds = 0.5
+    hardware: Literal["off", "auto", "cuda", "vaapi", "qsv", "drm"] = "off"
     still_after_s: Seconds = 60.0
 
     @model_validator(mode="after")

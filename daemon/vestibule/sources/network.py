@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from vestibule.errors import SourceError, SourceProblem
 from vestibule.log import mask_too
 from vestibule.sections import CameraConfig, CaptureConfig
+from vestibule.sources import hardware
 from vestibule.sources.arrival import ArrivalClock
 from vestibule.sources.decoding import Count, Thinning, is_blank, silence_ffmpeg, to_bgr, use_one_thread
 from vestibule.sources.framing import Framing
@@ -167,7 +168,10 @@ class NetworkSource:
         started_s = time.monotonic()
         try:
             container = av.open(
-                _with_login(camera), options=_options(camera), timeout=(capture.open_timeout_s, capture.read_timeout_s)
+                _with_login(camera),
+                options=_options(camera),
+                timeout=(capture.open_timeout_s, capture.read_timeout_s),
+                hwaccel=hardware.decoder(capture.hardware),
             )
         except av.FFmpegError as error:
             timed_out = time.monotonic() - started_s >= capture.open_timeout_s  # FFmpeg may call that "invalid data"
