@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from browser import browsing, needs_browser
+from chromium import browsing, needs_browser
 from daemon_process import Daemon, daemon
 from mqtt_client import wait_until
 from toyshop import Image, clip, crossing
@@ -32,6 +32,10 @@ config_version = 1
 enabled = true
 port = 0
 password_file = "{folder}/password"   # kept in the safe
+
+[snapshots]
+mode = "blurred"
+folder = "{folder}/snapshots"
 
 [[cameras]]
 id = "door"     # the one with the scratch
@@ -138,6 +142,10 @@ def told(image: Image) -> bool:
 
 def test_a_mask_and_a_line_are_drawn_saved_and_taken_over(site: Site) -> None:
     site.wait_shown(told, "the box of somebody with a dress")
+    snapshot = site.page.get_by_role("img", name="Customer of alert door-")
+    snapshot.first.scroll_into_view_if_needed()
+    assert snapshot.first.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 30
+    site.page.evaluate("scrollTo(0, 0)")
     before = site.config.read_text(encoding="utf-8")
     assert site.shown()[:, :, :].min(axis=2)[20:200, 20:60].max() > 60  # there is light in the corner
     site.draw("Privacy mask", (0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.0, 0.5), (0.0, 0.0))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_classifier
-from chromium import CHROMIUM, needs_browser
+from chromium import browsing, needs_browser
 
 from vestibule_models.__main__ import main
 from vestibule_models.dataset import read_photos
@@ -21,8 +21,6 @@ from vestibule_models.labels import LABELS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-TIMEOUT_MS = 20_000
 
 
 @contextmanager
@@ -46,15 +44,8 @@ def labelling(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.fixture
 def page() -> Iterator["Page"]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
-
-    with sync_playwright() as play:
-        # Chromium's own sandbox does not start for root.
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(TIMEOUT_MS)
-        yield page
-        browser.close()
+    with browsing(1280, 800) as context:
+        yield context.new_page()
 
 
 def rows(out: Path) -> dict[str, dict[str, str]]:
