@@ -77,6 +77,7 @@ def _operation(topic: Topic) -> dict[str, Any]:
         "action": "send" if topic.written_by == "daemon" else "receive",
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "summary": topic.says,
+        "description": f"Expires: {topic.expires or 'never'}.",
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{topic.name}"}],
         "bindings": {"mqtt": {"qos": 1, "retain": topic.retain, "bindingVersion": _BINDING}},
     }
