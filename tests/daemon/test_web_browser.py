@@ -256,7 +256,7 @@ def test_a_page_that_was_closed_has_what_it_missed(shop: Shop) -> None:
     assert page.title() == "(1) Vestibule"
 
 
-def test_it_opens_without_a_network_and_says_so(shop: Shop) -> None:
+def test_it_can_be_installed_opens_without_a_network_and_says_so(shop: Shop) -> None:
     page = shop.pair("Ana")
     page.evaluate("() => navigator.serviceWorker.ready")
     page.reload()
@@ -267,6 +267,8 @@ def test_it_opens_without_a_network_and_says_so(shop: Shop) -> None:
     assert "Paired as Ana" in page.locator("footer").inner_text()
     shop.phones[0].context.set_offline(False)
     wait_state(page, "live")
+    errors = shop.phones[0].context.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert {error["errorId"] for error in errors} <= {"in-incognito"}  # as the tests' pages are
 
 
 def test_a_daemon_that_is_off_is_named_and_stores_are_told_apart(shop: Shop) -> None:
