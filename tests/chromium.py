@@ -20,14 +20,14 @@ TIMEOUT_MS = 20_000
 
 
 @contextmanager
-def browsing(width: int = 1280, height: int = 800) -> Iterator["BrowserContext"]:
-    """A browser without history, with a window of that size, in pixels."""
+def browsing(width: int = 1280, height: int = 800, *, touch: bool = False) -> Iterator["BrowserContext"]:
+    """A browser without history, with a window of that size, in pixels, and a screen that can be touched."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
 
     with sync_playwright() as play:
         # Chromium's own sandbox does not start for root.
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = browser.new_context(viewport={"width": width, "height": height}, has_touch=touch)
         context.set_default_timeout(TIMEOUT_MS)
         yield context
         browser.close()

@@ -10,10 +10,11 @@ from typing import TextIO
 from vestibule import config
 from vestibule.classifiers import build_classifier
 from vestibule.detectors import build_detector
+from vestibule.endpoint import host_and_port
 from vestibule.errors import ConfigError, SinkError, VestibuleError
 from vestibule.ledger_reading import summary
 from vestibule.ledger_section import LedgerConfig
-from vestibule.privacy_sections import SnapshotsConfig
+from vestibule.privacy_sections import InstallerConfig, SnapshotsConfig
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
@@ -43,6 +44,8 @@ def check(path: Path, out: TextIO) -> int:
     ]
     if settings.snapshots.mode != "off":
         trials.append(("snapshots", lambda: _snapshots(settings.snapshots)))
+    if settings.installer.enabled:
+        trials.append(("installer", lambda: _installer(settings.installer)))
     if settings.web != WebConfig():
         trials.append(("staff page", lambda: _staff_page(settings.web)))
     if not settings.cameras:
@@ -110,6 +113,11 @@ def _ledger(config: LedgerConfig) -> str:
         )
     known = summary(path) if path.exists() else "a new one"
     return f"ledger {path}: {known}, kept for {config.retention_days} days"
+
+
+def _installer(installer: InstallerConfig) -> str:
+    installer.password()
+    return f"its page is at {host_and_port(str(installer.host), installer.port)}; switch it off when you are done"
 
 
 def _snapshots(snapshots: SnapshotsConfig) -> str:

@@ -93,7 +93,8 @@ class InstallerConfig(Section):
         secret = read_secret(self.password_file)
         if len(secret.get_secret_value()) < _MIN_PASSWORD:
             raise ConfigError(
-                f"installer: the password in {self.password_file} is too short; it needs {_MIN_PASSWORD} characters"
+                f"installer.password_file {self.password_file}: the password is too short; make it {_MIN_PASSWORD} "
+                "characters or more"
             )
         return secret
 

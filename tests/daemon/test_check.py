@@ -102,3 +102,16 @@ def test_snapshots_are_told_and_their_folder_is_not_made(tmp_path: Path, monkeyp
     assert not (tmp_path / "pictures").exists()
     _, lines = checked(tmp_path / "a.toml", "[snapshots]\nmode = 'full'\n")
     assert "ok     snapshots: full, in the service's state directory for 24 h" in lines
+
+
+def test_the_installer_s_page_is_told_where_it_is_and_what_is_wrong_with_its_password(tmp_path: Path) -> None:
+    text = f"[installer]\nenabled = true\npassword_file = '{tmp_path}/password'\n"
+    assert any("password: cannot be read" in line for line in checked(tmp_path / "a.toml", text)[1])
+    (tmp_path / "password").write_text("too short\n", encoding="utf-8")
+    lines = checked(tmp_path / "a.toml", text)[1]
+    assert any(line.startswith("FAILED installer: ") and "the password is too short" in line for line in lines), lines
+    (tmp_path / "password").write_text("long enough for this\n", encoding="utf-8")
+    assert any(
+        line.startswith("ok     installer: its page is at 127.0.0.1:9465")
+        for line in checked(tmp_path / "a.toml", text)[1]
+    )

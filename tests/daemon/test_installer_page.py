@@ -107,7 +107,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def context() -> Iterator["BrowserContext"]:
-    with browsing(1400, 900) as one:
+    with browsing(1400, 900, touch=True) as one:
         yield one
 
 
@@ -187,6 +187,17 @@ def test_another_camera_and_its_zone_renamed_moved_and_deleted(site: Site) -> No
     site.saved()
     assert "zones" not in site.cameras["attic"]
     assert "# --- The end ---\n[mqtt]" in site.config.read_text(encoding="utf-8")
+
+
+def test_with_a_finger(site: Site) -> None:
+    site.page.get_by_role("button", name="Entrance line", exact=True).tap()
+    for corner in ((0.2, 0.6), (0.7, 0.65), (0.5, 0.9)):
+        site.page.touchscreen.tap(*site.at(*corner))
+    site.saved()
+    entrance = site.cameras["door"]["entrance"]
+    assert [*entrance["line"], entrance["inside"]] == [
+        pytest.approx(corner, abs=0.004) for corner in ([0.2, 0.6], [0.7, 0.65], [0.5, 0.9])
+    ]
 
 
 def test_with_the_keyboard_alone(site: Site) -> None:
