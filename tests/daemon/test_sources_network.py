@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -238,10 +238,12 @@ def ignore(_fate: Fate) -> None:
     pass
 
 
-def read_from(path: Path, monkeypatch: pytest.MonkeyPatch, count: Count = ignore) -> NetworkSource:
+def read_from(
+    path: Path, monkeypatch: pytest.MonkeyPatch, count: Count = ignore, clock: Callable[[], float] = time.time
+) -> NetworkSource:
     container = av.open(str(path))
     monkeypatch.setattr("vestibule.sources.network.av.open", lambda *_args, **_options: container)
-    return NetworkSource(CameraConfig(id="door", source="rtsp://camera.test/cam"), CAPTURE, time.time, count)
+    return NetworkSource(CameraConfig(id="door", source="rtsp://camera.test/cam"), CAPTURE, clock, count)
 
 
 def given(source: NetworkSource) -> Iterator[Frame]:
@@ -253,7 +255,8 @@ def given(source: NetworkSource) -> Iterator[Frame]:
 def test_a_frame_size_that_changes_is_counted_and_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_size_change(tmp_path / "a.ts", [(160, 120), (192, 144)])
     counts: Counter[Fate] = Counter()
-    frames = list(given(read_from(clip, monkeypatch, lambda fate: counts.update([fate]))))
+    arrivals = itertools.count(0.0, 0.1)  # as a camera sends them; at the speed of a file most would be thinned out
+    frames = list(given(read_from(clip, monkeypatch, lambda fate: counts.update([fate]), lambda: next(arrivals))))
     assert {frame.image.shape for frame in frames} == {(120, 160, 3), (144, 192, 3)}
     assert counts["resized"] == 1
 
