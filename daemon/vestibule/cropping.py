@@ -99,7 +99,9 @@ class Cropper:
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Turn a BGR cut-out into the classifier's picture."""
         fitted, _ = letterbox(image, self._spec)
-        return np.asarray(cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB), np.uint8) if self._spec.colour == "rgb" else fitted
+        if self._spec.colour == "rgb":
+            cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)  # in place
+        return fitted
 
 
 def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> float:

@@ -65,12 +65,13 @@ def letterbox(image: Bytes, spec: InputSpec, *, by_halves: bool = False) -> tupl
     small = _halved(image, (inner_width, inner_height)) if by_halves else image
     left_scale = scale * (height / small.shape[0])
     how = cv2.INTER_AREA if left_scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
-    resized = cv2.resize(small, (inner_width, inner_height), interpolation=how)
     centred = spec.resize == "letterbox-centre"
     left = (spec.width - inner_width) // 2 if centred else 0
     top = (spec.height - inner_height) // 2 if centred else 0
     canvas = np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
-    canvas[top : top + inner_height, left : left + inner_width] = resized
+    # Straight into its place: no picture in between, and no copy of it.
+    place = canvas[top : top + inner_height, left : left + inner_width]
+    cv2.resize(small, (inner_width, inner_height), dst=place, interpolation=how)
     placement = Placement(
         scale_x=inner_width / width,
         scale_y=inner_height / height,

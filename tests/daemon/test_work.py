@@ -1,18 +1,30 @@
 """How much work known clips cause: speed is guarded by counting, as clocks depend on the machine."""
 
+import itertools
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import av
+import numpy as np
+import numpy.typing as npt
 import pytest
+from fakes import tracks
+from footage import moving_square, write_clip
 from toyshop import FPS, ToyClassifier, ToyDetector, clip, crossing, frames
 
 from vestibule.config import Settings
+from vestibule.cropping import Cropper
+from vestibule.errors import SourceError
+from vestibule.gating import MotionGate
 from vestibule.motion_section import MotionConfig
 from vestibule.pipeline import run_inline
-from vestibule.sections import CameraConfig
+from vestibule.sections import CameraConfig, CaptureConfig, CroppingConfig
+from vestibule.sources import network
+from vestibule.sources.decoding import to_bgr
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
 from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
@@ -143,3 +155,57 @@ def test_a_replay_loads_no_heavy_library(tmp_path: Path) -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "cv2" in loaded
     assert not HEAVY & loaded
+
+
+def copied_bytes(work: Callable[[], object]) -> int:
+    """The most memory that a piece of work holds at once beyond what there was before; numpy's and OpenCV's is seen."""
+    work()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+WIDE = np.random.default_rng(1).integers(0, 256, (1080, 1920, 3), np.uint8)
+
+
+def test_a_frame_of_six_megabytes_is_looked_at_without_a_copy_of_it(models: Models) -> None:
+    """The detector needs it halved, which is a quarter."""
+    frame = Frame(camera_id="door", seq=0, captured_at_s=0.0, image=WIDE)
+    assert copied_bytes(lambda: models.detector.detect(frame)) < WIDE.nbytes / 3
+
+
+def test_a_still_frame_costs_hardly_a_byte() -> None:
+    gate = MotionGate(MotionConfig())
+    frame = Frame(camera_id="door", seq=0, captured_at_s=0.0, image=WIDE)
+    assert copied_bytes(lambda: gate.opens(frame, anyway=False)) < WIDE.nbytes / 20
+
+
+def test_a_crop_is_a_view_until_it_is_resized_into_the_classifiers_picture(models: Models) -> None:
+    cut_bytes = 400 * 900 * 3
+
+    def crop() -> None:
+        cropper = Cropper(CroppingConfig(min_sharpness=0), models.classifier.manifest.input)
+        found = cropper.crops(tracks({1: (600, 100, 1000, 1000)}, image=WIDE))
+        assert len(found) == 1
+
+    assert copied_bytes(crop) < cut_bytes / 2
+
+
+def test_only_frames_to_analyse_are_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted = Counter[str]()
+
+    def counting(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+        converted["frames"] += 1
+        return to_bgr(picture)
+
+    monkeypatch.setattr(network, "to_bgr", counting)
+    container = av.open(str(write_clip(tmp_path / "a.mp4", moving_square(100), fps=25)))
+    monkeypatch.setattr("vestibule.sources.network.av.open", lambda *_, **__: container)
+    arrivals, camera = itertools.count(0.0, 0.04), CameraConfig(id="door", source="rtsp://camera.test/cam")
+    source = network.NetworkSource(camera, CaptureConfig(analysed_fps=5), lambda: next(arrivals), lambda _: None)
+    with pytest.raises(SourceError):
+        list(source.frames())
+    assert converted["frames"] in (20, 21)  # of a hundred
