@@ -33,16 +33,27 @@ def _tiles(report: Report) -> list[Tile]:
     share, spread = words.interval(alerts.claimed_share)
     dress = next(row for row in report.garments if row.label == "Dress")
     dressed, dress_spread = words.interval(dress.share)
+    within = "too few claims"
+    if alerts.to_claim_p95_s is not None:
+        within = f"half of them within; 95 % within {words.seconds(alerts.to_claim_p95_s)}"
     return [
         Tile(label="Customers", figure=str(report.customers), note=words.change(report)),
-        Tile(label="Wore a dress", figure=dressed, note=f"{dress.customers} customers; {dress_spread}"),
-        Tile(label="Alerts claimed", figure=share, note=f"{alerts.claimed} of {alerts.alerts} alerts; {spread}"),
         Tile(
-            label="Alert to claim",
-            figure=words.seconds(alerts.to_claim_p50_s),
-            note=f"half of them within; 95 % within {words.seconds(alerts.to_claim_p95_s)}",
+            label="Wore a dress",
+            figure=dressed,
+            note=f"{dress.customers} of {report.settled}" + _and(dress_spread),
         ),
+        Tile(
+            label="Alerts claimed",
+            figure=share,
+            note=f"{alerts.claimed} of {alerts.alerts}" + _and(spread),
+        ),
+        Tile(label="Alert to claim", figure=words.seconds(alerts.to_claim_p50_s), note=within),
     ]
+
+
+def _and(spread: str) -> str:
+    return "" if spread == words.NONE else f"; 95 % interval {spread}"
 
 
 def _days(report: Report) -> Section | None:
@@ -54,9 +65,9 @@ def _days(report: Report) -> Section | None:
 def _hours(report: Report) -> Section:
     hours = words.open_hours(report.hours)
     if not hours:
-        return Section(heading="Customers by hour of the day", html=_paragraph("Too few in every hour to be shown."))
-    few = f"Each hour that is not shown: <{report.scope.min_cell} customers." if len(hours) < len(report.hours) else ""
-    html = plots.by_hour({"customers": report.hours}, hours) + _paragraph(few)
+        return Section(heading="Customers by hour of the day", html=_paragraph(f"In every hour: {words.few(report)}."))
+    others = f"Each other hour: {words.few(report)}." if len(hours) < len(report.hours) else ""
+    html = plots.by_hour({"customers": report.hours}, hours) + _paragraph(others)
     return Section(heading="Customers by hour of the day", html=html)
 
 
@@ -79,11 +90,11 @@ def _garments(report: Report) -> Section:
 
 def _shares(report: Report) -> Section:
     known = report.customers_before is not None
+    head = ("garment", "customers", "share", "95 % interval", *(("customers before", "share before") if known else ()))
     rows = []
     for row in report.garments:
-        before = (str(row.customers_before), words.interval(row.share_before)[0]) if known else (words.NONE, words.NONE)
+        before = (str(row.customers_before), words.interval(row.share_before)[0]) if known else ()
         rows.append((row.label, str(row.customers), *words.interval(row.share), *before))
-    head = ("garment", "customers", "share", "95 % interval", "customers before", "share before")
     return Section(heading="What they wear, in numbers", html=_table(head, rows))
 
 
@@ -95,8 +106,11 @@ def _watched(report: Report) -> Section | None:
 
 
 def _alerts(report: Report) -> Section:
-    rows = zip(words.ALERT_ROWS, words.alerts(report.alerts), words.alerts(report.alerts_before), strict=True)
-    return Section(heading="Alerts and claims", html=_table(("", "this period", "the period before"), [*rows]))
+    periods = {"this period": report.alerts}
+    if report.alerts_before is not None:
+        periods["the period before"] = report.alerts_before
+    rows = [*zip(words.ALERT_ROWS, *map(words.alerts, periods.values()), strict=True)]
+    return Section(heading="Alerts and claims", html=_table(("", *periods), rows))
 
 
 def _notes(report: Report) -> Section:

@@ -29,7 +29,7 @@ class ReportOptions:
     Attributes:
         ledger: the file; that of the configuration if absent.
         site: the store; that of the configuration, or the ledger's only one, if absent.
-        first: the first day; a week before the last if absent.
+        first: the first day; if absent it is a week, or as much of it as the ledger holds.
         last: the last day; that of the newest visit if absent.
         out: where to write; standard output if absent.
     """
@@ -78,9 +78,11 @@ def _scope(db: sqlite3.Connection, path: Path, settings: Settings | None, option
     if options.camera is not None and options.camera not in known:
         raise ConfigError(f"--camera {options.camera}: no such camera; there are {', '.join(known) or 'none'}")
     zone = ZoneInfo(site.time_zone)
-    newest_s = db.execute("SELECT max(began_at_s) FROM visits WHERE site = ?", (site.site,)).fetchone()[0]
-    last = options.last or (today if newest_s is None else day_of(newest_s, zone))
-    first = options.first or last - timedelta(days=_USUAL_DAYS - 1)
+    span = "SELECT min(began_at_s), max(began_at_s) FROM visits WHERE site = ?"
+    found_s = db.execute(span, (site.site,)).fetchone()
+    oldest, newest = (today if at_s is None else day_of(at_s, zone) for at_s in found_s)
+    last = options.last or newest
+    first = options.first or max(last - timedelta(days=_USUAL_DAYS - 1), min(oldest, last))
     if first > last:
         raise ConfigError(f"--from {first} --to {last}: ends before it begins; both days are included")
     if (last - first).days >= _LONGEST_DAYS:

@@ -48,8 +48,7 @@ def _hours(report: Report) -> Table:
     for n in hours:
         table.add_row(words.hour(n), str(report.hours[n]), *(str(counts[n]) for counts in report.watched.values()))
     if len(hours) < len(report.hours):
-        few = f"<{report.scope.min_cell}"
-        table.add_row("each other", *([few] * (1 + len(report.watched))))
+        table.add_row("each other", *([words.few(report)] * (1 + len(report.watched))))
     return table
 
 

@@ -2,12 +2,13 @@
 
 from datetime import date
 
-from vestibule.report.cells import Cell
+from vestibule.report.cells import Cell, cell
 from vestibule.report.figures import AlertTimes, Period, Report
 from vestibule_models.calibration import Interval
 
 NONE = "\u2013"
 """In place of what is not known."""
+_LEAST_HOURS = 6
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -56,9 +57,17 @@ def change(report: Report) -> str:
 
 
 def open_hours(*counts: tuple[Cell, ...]) -> range:
-    """Return the hours from the first to the last in which any count is shown; none if none is."""
-    shown = [n for n in range(24) if any(not str(each[n]).startswith("<") for each in counts)]
-    return range(shown[0], shown[-1] + 1) if shown else range(0)
+    """Return the hours from the first to the last in which anybody is shown, six at least; none if nobody is."""
+    shown = [n for n in range(24) if any(each[n] != 0 and not str(each[n]).startswith("<") for each in counts)]
+    if not shown:
+        return range(0)
+    first = min(shown[0], 24 - _LEAST_HOURS)
+    return range(first, max(shown[-1] + 1, first + _LEAST_HOURS))
+
+
+def few(report: Report) -> str:
+    """Return what stands for a count too small to be shown."""
+    return str(cell(0, report.scope.min_cell))
 
 
 def alerts(times: AlertTimes | None) -> list[str]:
