@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from ledgers import rows
 
 from vestibule import config, demo
 from vestibule.broker import find_mosquitto
@@ -104,6 +105,16 @@ def test_the_demo_leaves_an_annotated_video(printed: tuple[str, Path]) -> None:
     assert "demo-annotated.mp4" in text
     with av.open(str(folder / "demo-annotated.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == TRUTH["frames"]
+
+
+def test_the_demo_leaves_a_ledger_and_a_report_of_it(printed: tuple[str, Path], run: Run) -> None:
+    text, folder = printed
+    assert "report.html" in text
+    ended = [visit["visit_id"] for visit in run.payloads("visits") if visit["type"] == "end"]
+    assert sorted(row["visit_id"] for row in rows(folder / "ledger.sqlite3")) == sorted(ended)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    customers = len([person for person in CUSTOMERS if person["enters_s"]])
+    assert f"<span>Customers</span><b>{customers}</b>" in page
 
 
 def test_a_clip_that_is_none_is_said(tmp_path: Path) -> None:

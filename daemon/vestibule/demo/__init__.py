@@ -1,7 +1,9 @@
 """`vestibule demo`: the shipped clip, a broker of its own, and the alerts as a subscriber sees them."""
 
+import sys
 import time
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -17,10 +19,12 @@ from vestibule.demo.page import Lingering, staff_page
 from vestibule.errors import SinkError
 from vestibule.payloads import AlertPayload
 from vestibule.replay import ReplayOptions, Summary, drain, replay, replay_publisher
+from vestibule.report import ReportOptions, report
 from vestibule.tail import AlertSubscriber
 from vestibule.types import Message
 
 HERE = Path(__file__).parent
+_LEDGER = "ledger.sqlite3"
 _CONNECT_S = 6.0
 _ARRIVE_S = 5.0
 
@@ -45,17 +49,22 @@ def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int
 
     Args:
         clip: the user's footage, with the default configuration; the shipped clip with its own if absent.
-        folder: where the annotated video goes; made if absent.
+        folder: where the annotated video, the ledger and its report go; made if absent.
         console: where to print.
 
     Raises:
         VestibuleError: mosquitto is not installed, the clip is no video, ...
     """
     console = console or Console(highlight=False)
-    settings = config.load(HERE / "demo.toml") if clip is None else config.Settings()
+    settings = config.Settings()
+    if clip is None:  # rendered people, none of whom can be singled out: a report of a minute shows every number
+        settings = config.load(HERE / "demo.toml")
+        settings = settings.model_copy(update={"ledger": settings.ledger.model_copy(update={"min_cell": 1})})
     clip = clip or HERE / "demo.mp4"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_LEDGER}*"):
+            left.unlink()  # what an earlier demo counted
     except OSError as error:
         raise SinkError(f"--out {folder}: {error.strerror}; name a folder that can be written") from error
     video = folder / f"{clip.stem}-annotated.mp4"
@@ -66,8 +75,12 @@ def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int
             console.print(f"broker on {HOST}:{broker.port}; replaying {clip.name}")
             console.print("what a subscriber gets, as the staff's phones would:")
             summary, latencies_s = _play(settings, clip, video, console)
+    page = folder / "report.html"
+    options = ReportOptions(ledger=folder / _LEDGER, form="html", out=page)
+    report(None, options, today=datetime.now(UTC).date(), stream=sys.stdout)
     console.print(_table(summary, latencies_s, live=console.is_terminal))
     console.print(f"annotated video: {video}", soft_wrap=True)
+    console.print(f"report for a manager: {page}, out of {folder / _LEDGER}", soft_wrap=True)
     return 0
 
 
@@ -93,7 +106,9 @@ def _play(settings: config.Settings, clip: Path, video: Path, console: Console) 
         claims = ClaimInbox()
         mqtt = replay_publisher(settings, claims)
         try:
-            options = ReplayOptions(files=(clip,), annotate=video, realtime=live, start_s=start_s)
+            options = ReplayOptions(
+                files=(clip,), annotate=video, ledger=video.with_name(_LEDGER), realtime=live, start_s=start_s
+            )
             summary = replay(
                 settings,
                 options,
