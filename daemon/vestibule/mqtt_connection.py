@@ -135,6 +135,7 @@ class MqttConnection:
         # Bound methods tie this object and the client into a ring; open it so that paho's sockets close now.
         self.client.on_pre_connect = self.client.on_connect = None
         self.client.on_connect_fail = self.client.on_disconnect = None
+        self._on_connected = None  # a method of our owner: the two are a ring, too
 
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv5)
