@@ -1,9 +1,10 @@
 """Links between two cameras against the truth of rendered pairs of clips.
 
-    python benchmarks/stays.py [--pair ENTRANCE.mp4 FLOOR.mp4]... [--walk MIN MAX]
+    python benchmarks/stays.py [--pair ENTRANCE.mp4 FLOOR.mp4]... [--walk MIN MAX | --unknown-walk] [--unlinked]
 
 Each CLIP.mp4 has its CLIP.truth.json beside it; somebody of one name in both is one person. Without pairs: those of
-`tests/footage`, of which `first` is the one that the thresholds were chosen on. Prints a Markdown table.
+`tests/footage`, of which `first` is the one that the thresholds were chosen on. `--unlinked` turns the linking off, to
+see how many alerts there are without. Prints a Markdown table.
 
 How it counts: a visit belongs to the person whom its tracks match in most frames, as in accuracy.py. A visit before the
 second camera that is linked is *right* if a visit of its stay before the first is of the same person, else *wrong*. One
@@ -41,7 +42,6 @@ COLUMNS = (
     "customers",
     "counted",
     "alerts",
-    "alerts unlinked",
 )
 
 
@@ -56,12 +56,14 @@ class Ended:
     in_doubt: bool
 
 
-def settings_for(walk_s: tuple[float, float] | None, *, enabled: bool = True) -> Settings:
-    """Two cameras without a line, and the walk between them if it is known."""
+def settings_for(clip: Path, walk_s: tuple[float, float] | None, *, enabled: bool = True) -> Settings:
+    """Two cameras, the first with the entrance line of its clip, and the walk between them if it is known."""
+    line = json.loads(clip.with_suffix("").with_suffix(".truth.json").read_text(encoding="utf-8"))["entrance"]
     walks = []
     if walk_s is not None:
         walks = [{"from_camera": "entrance", "to_camera": "floor", "min_s": walk_s[0], "max_s": walk_s[1]}]
-    cameras = [{"id": name, "source": "replay", "role": name} for name in CAMERAS]
+    entrance, floor = ({"id": name, "source": "replay", "role": name} for name in CAMERAS)
+    cameras = [{**entrance, "entrance": line}, floor]
     return Settings.model_validate({"cameras": cameras, "stays": {"enabled": enabled, "walks": walks}})
 
 
@@ -125,18 +127,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", nargs=2, type=Path, action="append", metavar="CLIP")
     parser.add_argument("--walk", nargs=2, type=float, metavar="SECONDS", default=(2.0, 30.0))
+    parser.add_argument("--unknown-walk", action="store_true", help="the default window, up to two minutes")
+    parser.add_argument("--unlinked", action="store_true")
     args = parser.parse_args()
     pairs = args.pair or [[FOOTAGE / f"{name}-{camera}.mp4" for camera in CAMERAS] for name in ("first", "second")]
     models = load_models(Settings())
     print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
     for clips in pairs:
-        unlinked = replay_pair(clips, settings_for(None, enabled=False), models)[1]
-        for walk_s in (tuple(args.walk), None):
-            ended, alerts = replay_pair(clips, settings_for(walk_s), models)
-            row = {"pair": clips[0].stem.removesuffix("-entrance")}
-            row |= {"walk, s": "up to 120" if walk_s is None else f"{walk_s[0]:g} to {walk_s[1]:g}"}
-            shown = {**row, **compare(ended), "alerts": alerts, "alerts unlinked": unlinked}
-            print("| " + " | ".join(str(shown[name]) for name in COLUMNS) + " |", flush=True)
+        walk_s = None if args.unknown_walk else tuple(args.walk)
+        ended, alerts = replay_pair(clips, settings_for(clips[0], walk_s, enabled=not args.unlinked), models)
+        row = {"pair": clips[0].stem.removesuffix("-entrance")}
+        row |= {"walk, s": "up to 120" if walk_s is None else f"{walk_s[0]:g} to {walk_s[1]:g}"}
+        shown = {**row, **compare(ended), "alerts": alerts}
+        print("| " + " | ".join(str(shown[name]) for name in COLUMNS) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ import pytest
 from vestibule_models.labels import LABELS
 from vestibule_models.render_demo import DEMO
 from vestibule_models.render_footage import FOOTAGE
+from vestibule_models.render_pairs import PAIRS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_CLIP = ROOT / "daemon" / "vestibule" / "demo" / "demo.mp4"
-CLIPS = [DEMO_CLIP, *(ROOT / "tests" / "footage" / f"{s.name}.mp4" for s in FOOTAGE)]
+CLIPS = [DEMO_CLIP, *(ROOT / "tests" / "footage" / f"{s.name}.mp4" for s in (*FOOTAGE, *PAIRS))]
 
 
 def _truth(clip: Path) -> dict[str, Any]:
