@@ -6,11 +6,13 @@ Each CLIP.mp4 has its CLIP.truth.json beside it; somebody of one name in both is
 `tests/footage`, of which `first` is the one that the thresholds were chosen on. `--unlinked` turns the linking off, to
 see how many alerts there are without. Prints a Markdown table.
 
-How it counts: a visit belongs to the person whom its tracks match in most frames, as in accuracy.py. A visit before the
-second camera that is linked is *right* if a visit of its stay before the first is of the same person, else *wrong*. One
-that is not linked although its person has a visit before the first camera is *missed*. *In doubt* are the visits that
-say so, *rightly* if their person was before the first camera. *Customers* are the people with a visit that is theirs;
-*counted* are the distinct stays of their visits.
+How it counts: *before both* cameras are people by the truth; *visits of both* are those of them with a visit of their
+own before each (a camera may take two people dressed alike for one who came back). A visit belongs to the person whom
+its tracks match in most frames, as in accuracy.py. A visit before the second camera that is linked is *right* if a
+visit of its stay before the first is of the same person, else *wrong*. One that is not linked although its person has
+a visit before the first camera is *missed*. *In doubt* are the visits that say so, *rightly* if their person was
+before the first camera. *Customers* are the people with a visit that is theirs; *counted* are the distinct stays of
+their visits.
 """
 
 import argparse
@@ -34,6 +36,7 @@ COLUMNS = (
     "pair",
     "walk, s",
     "before both",
+    "visits of both",
     "right",
     "wrong",
     "missed",
@@ -102,13 +105,19 @@ def _owners(watch: Watch) -> dict[str, str]:
     return {visit: watch.people[index]["name"] for visit, index in watch.owner_of_visits().items()}
 
 
+def people_before_both(clips: Sequence[Path]) -> int:
+    """How many names are in both truth files."""
+    names = [{person["name"] for person in watch_of(clip).people} for clip in clips]
+    return len(names[0] & names[1])
+
+
 def compare(ended: Sequence[Ended]) -> dict[str, int]:
     """Count the links."""
     first = [visit for visit in ended if visit.camera == "entrance" and visit.person is not None]
     second = [visit for visit in ended if visit.camera == "floor" and visit.person is not None]
     before = {visit.person for visit in first}
-    counts = dict.fromkeys(("before both", "right", "wrong", "missed", "in doubt", "rightly"), 0)
-    counts["before both"] = len(before & {visit.person for visit in second})
+    counts = dict.fromkeys(("visits of both", "right", "wrong", "missed", "in doubt", "rightly"), 0)
+    counts["visits of both"] = len(before & {visit.person for visit in second})
     for visit in second:
         linked = [each for each in first if each.stay_id == visit.stay_id]
         if linked:
@@ -138,6 +147,7 @@ def main() -> None:
         ended, alerts = replay_pair(clips, settings_for(clips[0], walk_s, enabled=not args.unlinked), models)
         row = {"pair": clips[0].stem.removesuffix("-entrance")}
         row |= {"walk, s": "up to 120" if walk_s is None else f"{walk_s[0]:g} to {walk_s[1]:g}"}
+        row |= {"before both": str(people_before_both(clips))}
         shown = {**row, **compare(ended), "alerts": alerts}
         print("| " + " | ".join(str(shown[name]) for name in COLUMNS) + " |", flush=True)
 

@@ -30,6 +30,7 @@ class Walks:
     def watch(self, cameras: Sequence[CameraConfig]) -> None:
         """Let people walk between these cameras from now on, and no others."""
         floor = {camera.id: camera.role == "floor" for camera in cameras}
+        doors = {camera.id for camera in cameras if camera.role == "entrance" and camera.entrance is not None}
         usual = (0.0, self._config.max_walk_s)
         self._windows: dict[tuple[str, str], Window] = {}
         self._configured = {
@@ -38,7 +39,8 @@ class Walks:
             if walk.from_camera in floor and walk.to_camera in floor
         }
         if self._config.enabled:
-            ways = [(a, b) for a in floor for b in floor if a != b and (floor[a] or floor[b])]
+            # Whoever crosses an entrance line inwards comes from outside.
+            ways = [(a, b) for a in floor for b in floor if a != b and (floor[a] or floor[b]) and b not in doors]
             self._windows = dict.fromkeys(ways, usual) | self._configured
         self._walked = {way: times for way, times in self._walked.items() if way in self._windows}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vestibule.sections import CameraConfig
+from vestibule.sections import CameraConfig, EntranceConfig
 from vestibule.stay_sections import StaysConfig
 from vestibule.walks import LEARNT_FROM, Walks
 
@@ -30,6 +30,15 @@ def walks(*cameras: CameraConfig, **config: object) -> Walks:
 )
 def test_one_of_two_cameras_is_on_the_floor(way: tuple[str, str], window: tuple[float, float] | None) -> None:
     assert walks().window_s(*way) == window
+
+
+def test_over_an_entrance_line_people_come_from_outside() -> None:
+    line = EntranceConfig(line=((0.1, 0.5), (0.9, 0.5)), inside=(0.5, 0.9))
+    door = DOOR.model_copy(update={"entrance": line})
+    found = walks(door, HALL)
+    assert (found.window_s("door", "hall"), found.window_s("hall", "door")) == ((0, 100), None)
+    back = {"from_camera": "hall", "to_camera": "door", "min_s": 0, "max_s": 50}
+    assert walks(door, HALL, walks=[back]).window_s("hall", "door") == (0, 50)
 
 
 def test_a_configured_way_is_of_one_direction_and_may_be_between_entrances() -> None:

@@ -106,7 +106,8 @@ def test_only_staff_stand_in_the_staff_zone() -> None:
 
 def test_footage_is_small_and_shows_its_difficulty() -> None:
     clips = {clip.stem: clip for clip in CLIPS[1:]}
-    assert all(clip.stat().st_size <= 300_000 for clip in clips.values())
+    pairs = {scene.name for scene in PAIRS}  # a minute each
+    assert all(clip.stat().st_size <= (600_000 if name in pairs else 300_000) for name, clip in clips.items())
     crowd = _truth(clips["crowd"])
     at_once = [
         sum(any(b[0] == frame for b in p["boxes"]) for p in crowd["people"] if p["role"] == "customer")
