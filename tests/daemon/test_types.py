@@ -12,6 +12,7 @@ import vestibule.types
 from vestibule.types import (
     Alert,
     Appearance,
+    ClaimRequest,
     Crop,
     CropBatch,
     Detections,
@@ -26,7 +27,19 @@ from vestibule.types import (
 )
 
 Flowing = (
-    Frame | Detections | Tracks | Crop | CropBatch | Reading | Garment | Stay | Visit | Appearance | Alert | Message
+    Frame
+    | Detections
+    | Tracks
+    | Crop
+    | CropBatch
+    | Reading
+    | Garment
+    | Stay
+    | Visit
+    | Appearance
+    | Alert
+    | Message
+    | ClaimRequest
 )
 
 GARMENT = Garment(label="Dress", score=0.9, votes=3)
@@ -71,6 +84,7 @@ EXAMPLES: list[Flowing] = [
         raised_at_s=1.0,
     ),
     Message(topic="vestibule/shop/alerts", at_s=0.0, payload=b"{}"),
+    ClaimRequest(alert_id="a", payload=b"{}"),
 ]
 ARRAYS = [
     (example, field.name)
@@ -134,7 +148,7 @@ def test_types_with_arrays_are_compared_by_identity() -> None:
 def test_types_without_arrays_are_compared_by_value() -> None:
     with_arrays = {id(example) for example, _ in ARRAYS}
     plain = [example for example in EXAMPLES if id(example) not in with_arrays]
-    assert len(plain) == 5
+    assert len(plain) == 6
     for example in plain:
         assert example == dataclasses.replace(example)
         assert len({example, dataclasses.replace(example)}) == 1
