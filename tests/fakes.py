@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vestibule.types import Crop, Detections, Frame, Tracks
+from vestibule.types import Crop, Detections, Frame, Garment, Phase, Tracks, Visit
 
 Image = npt.NDArray[np.uint8]
 Box = Sequence[float]
@@ -48,3 +48,30 @@ def crop(track_id: int = 1, *, camera_id: str = "door", image: Image | None = No
     """A crop; its picture is filled with the track's id where none is given."""
     picture = np.full((64, 32, 3), track_id % 256, np.uint8) if image is None else image
     return Crop(camera_id=camera_id, track_id=track_id, captured_at_s=at_s, quality=0.5, image=picture)
+
+
+def visit(visit_id: str = "v1", *, phase: Phase = "new", silent: bool = False, garments: int = 0) -> Visit:
+    """A visit of so many dresses; settled once it is confirmed."""
+    return Visit(
+        visit_id=visit_id,
+        camera_id="door",
+        first_seen_at_s=0.0,
+        last_seen_at_s=0.0,
+        entered=True,
+        zones=(),
+        garments=tuple(Garment(label="Dress", score=0.9, votes=3) for _ in range(garments)),
+        phase=phase,
+        settled=phase == "confirmed",
+        silent=silent,
+        readings=3,
+    )
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now_s: float = 1_700_000_000.0) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s

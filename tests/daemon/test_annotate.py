@@ -9,12 +9,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from fakes import Box, Image, frame, tracks
+from fakes import Box, Image, frame, tracks, visit
 
 from vestibule.annotate import Annotator
 from vestibule.errors import SinkError
 from vestibule.sections import CameraConfig, EntranceConfig, ZoneConfig
-from vestibule.types import Garment, Phase, Visit
+from vestibule.types import Garment, Visit
 
 PLAIN = CameraConfig(id="door", source="0")
 GREY = 90
@@ -22,22 +22,6 @@ GREY = 90
 
 def picture(width: int = 1280, height: int = 720) -> Image:
     return np.full((height, width, 3), GREY, np.uint8)
-
-
-def visit(visit_id: str = "v1", *, phase: Phase = "new", silent: bool = False, garments: int = 0) -> Visit:
-    return Visit(
-        visit_id=visit_id,
-        camera_id="door",
-        first_seen_at_s=0.0,
-        last_seen_at_s=0.0,
-        entered=True,
-        zones=(),
-        garments=tuple(Garment(label="Dress", score=0.9, votes=3) for _ in range(garments)),
-        phase=phase,
-        settled=phase == "confirmed",
-        silent=silent,
-        readings=3,
-    )
 
 
 def write(path: Path, times_s: Sequence[float], images: Sequence[Image], camera: CameraConfig = PLAIN) -> Path:

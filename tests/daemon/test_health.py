@@ -1,20 +1,13 @@
 import json
 
 import pytest
+from fakes import Clock
 from jsonschema import Draft202012Validator
 
 from vestibule import log
 from vestibule.health import Health, cameras_message, summary
 from vestibule.payloads import json_schema
 from vestibule.sections import LogConfig
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

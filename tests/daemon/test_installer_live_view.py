@@ -9,22 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from fakes import Image, tracks
+from fakes import Clock, Image, tracks, visit
 
 from vestibule import drawing
 from vestibule.installer.live_view import LiveView, Picture
-from vestibule.types import Garment, Message, Tracks, Visit
+from vestibule.types import Message, Tracks, Visit
 
 BOX = (100, 50, 200, 300)
 GREY = 90
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
@@ -39,22 +31,6 @@ def view(clock: Clock) -> LiveView:
 
 def seen(at_s: float = 0.0, *, width: int = 640, height: int = 360) -> Tracks:
     return tracks({1: BOX}, at_s, image=np.full((height, width, 3), GREY, np.uint8))
-
-
-def visit(name: str = "v") -> Visit:
-    return Visit(
-        visit_id=name,
-        camera_id="door",
-        first_seen_at_s=0.0,
-        last_seen_at_s=0.0,
-        entered=True,
-        zones=(),
-        garments=(Garment(label="Dress", score=0.9, votes=3),),
-        phase="confirmed",
-        settled=True,
-        silent=False,
-        readings=3,
-    )
 
 
 def nobody(_camera_id: str, _track_id: int) -> Visit | None:
@@ -166,11 +142,21 @@ def test_people_are_drawn_by_what_is_known_of_them(view: LiveView, clock: Clock)
 
     view.picture("door")
     assert has(shown(nobody, []), drawing.GREY)
-    assert has(shown(lambda *_: visit(), []), drawing.GREEN)
+    assert has(shown(lambda *_: visit("v", phase="confirmed", garments=1), []), drawing.GREEN)
     payload = json.dumps({"visit_id": "other"}).encode()
-    assert has(shown(lambda *_: visit(), [Message(topic="a/b/alerts", at_s=0, payload=payload)]), drawing.GREEN)
+    assert has(
+        shown(
+            lambda *_: visit("v", phase="confirmed", garments=1), [Message(topic="a/b/alerts", at_s=0, payload=payload)]
+        ),
+        drawing.GREEN,
+    )
     payload = json.dumps({"visit_id": "v"}).encode()
-    assert has(shown(lambda *_: visit(), [Message(topic="a/b/alerts", at_s=0, payload=payload)]), drawing.ORANGE)
+    assert has(
+        shown(
+            lambda *_: visit("v", phase="confirmed", garments=1), [Message(topic="a/b/alerts", at_s=0, payload=payload)]
+        ),
+        drawing.ORANGE,
+    )
 
 
 def test_nothing_of_before_a_change_is_shown_after_it(view: LiveView) -> None:

@@ -96,10 +96,14 @@ class Site:
         wait_until(lambda: good(self.shown()), what)
 
 
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clip(tmp_path_factory.mktemp("clip") / "walk.mp4", 60, crossing("Dress", 0, seconds=60))
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, video: Path) -> Path:
     (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-    video = clip(tmp_path / "walk.mp4", 60, crossing("Dress", 0, seconds=60))
     path = tmp_path / "vestibule.toml"
     path.write_text(CONFIGURATION.format(folder=tmp_path, clip=video), encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import structlog
-from fakes import Box, Image, crop, tracks
+from fakes import Box, Image, crop, tracks, visit
 from mqtt_client import wait_until
 
 from vestibule import snapshots
@@ -36,22 +36,6 @@ def visit_of(**visits: int) -> Callable[[str, int], Visit | None]:
         return visit(names[0]) if names else None
 
     return tell
-
-
-def visit(name: str) -> Visit:
-    return Visit(
-        visit_id=name,
-        camera_id="door",
-        first_seen_at_s=NOW_S,
-        last_seen_at_s=NOW_S,
-        entered=True,
-        zones=(),
-        garments=(),
-        phase="confirmed",
-        settled=True,
-        silent=False,
-        readings=3,
-    )
 
 
 def alert(visit_id: str = "ana", *, topic: str = "alerts") -> Message:
