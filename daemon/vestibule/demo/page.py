@@ -1,12 +1,14 @@
 """The staff page in the demo: served for as long as somebody looks on, with links that pair."""
 
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 from rich.console import Console
 
@@ -47,18 +49,20 @@ class Lingering:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._over = Event()
         self._told = False
 
     def __call__(self) -> float | None:
         """Return the time, Unix seconds, after a moment; None once Ctrl-C was pressed."""
-        try:
-            if not self._told:
-                self._told = True
-                self._console.print("the clip is over, its customers are still there: claim them; Ctrl-C ends the demo")
-            time.sleep(_POLL_S)
-        except KeyboardInterrupt:
-            return None
-        return time.time()
+        if not self._told:
+            self._told = True
+            # A claim may be on its way to broker and ledger at that moment: it arrives first.
+            signal.signal(signal.SIGINT, lambda *_: self._over.set())
+            self._console.print("the clip is over, its customers are still there: claim them; Ctrl-C ends the demo")
+        if not self._over.wait(_POLL_S):
+            return time.time()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return None
 
 
 def _make(settings: Settings, folder: Path) -> WebService:
