@@ -1,5 +1,6 @@
 """Two cameras at one desk: counted once, announced once."""
 
+import dataclasses
 import heapq
 import json
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ from toyshop import crossing, frames, toy_models
 
 from vestibule.config import Settings
 from vestibule.pipeline import run_inline
-from vestibule.stages import build_stages
-from vestibule.types import Frame
+from vestibule.stages import Change, build_stages
+from vestibule.types import Appearance, Frame
 
 DOOR, HALL = {"id": "door", "source": "0"}, {"id": "hall", "source": "1"}
 FLOOR = {**HALL, "role": "floor"}
@@ -69,6 +70,30 @@ def test_where_cameras_are_not_linked_nothing_is_said_of_stays(settings: dict[st
     messages = told(settings, both(14, crossing("Dress", 0.5), crossing("Dress", 8)))
     assert alerts(messages) == ["door", "hall"]
     assert not any("stay" in message for message in messages)
+
+
+def test_a_reload_that_puts_a_camera_on_the_floor_links_from_then_on() -> None:
+    before, after = (Settings.model_validate({"cameras": [DOOR, hall]}) for hall in (HALL, FLOOR))
+    stages = build_stages(before, before.cameras, toy_models())
+    change = Change(settings=after, anew=frozenset({"hall"}), at_s=0.0)
+    stages.vision.change(change)
+    messages: list[dict[str, Any]] = []
+    assert stages.desk.change(change) == []
+    run_inline(
+        both(14, crossing("Dress", 0.5), crossing("Dress", 8)),
+        stages,
+        lambda message: messages.append(json.loads(message.payload)),
+    )
+    assert len(set(stay_ids(messages))) == 1
+    assert alerts(messages) == ["door"]
+
+
+def test_looks_are_in_nothing_that_is_told() -> None:
+    messages = told({"cameras": [DOOR, FLOOR]}, both(14, crossing("Dress", 0.5), crossing("Dress", 8)))
+    names = {name for message in messages for name in (*message, *message.get("stay", {}))}
+    assert "stay_id" in names
+    assert not names & {field.name for field in dataclasses.fields(Appearance)} - {"garments"}
+    assert not any(isinstance(value, float) for m in messages for value in m.get("stay", {}).values())
 
 
 def test_what_a_camera_tells_is_the_same_without_the_other_but_for_the_stay() -> None:
