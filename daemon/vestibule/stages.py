@@ -157,7 +157,7 @@ class Desk:
         camera_id = tracks.frame.camera_id
         if not self._counts(camera_id, tracks.frame.captured_at_s):
             return []
-        for stay_id in self._stays.forget(now_s):
+        for stay_id in self._stays.forget(now_s, self._last_seen()):
             self.rules.forget(stay_id)
         messages = self._tell(self._keepers[camera_id], self._keepers[camera_id].see(tracks), now_s)
         self._settled[camera_id] = self._keepers[camera_id].settled_tracks
@@ -184,8 +184,10 @@ class Desk:
         if not visits:
             return ()
         looks = {v.visit_id: look for v in visits if (look := keeper.appearance(v.visit_id)) is not None}
-        last_seen = {visit_id: at_s for each in self._keepers.values() for visit_id, at_s in each.last_seen().items()}
-        return self._stays.place(visits, looks, last_seen)
+        return self._stays.place(visits, looks, self._last_seen())
+
+    def _last_seen(self) -> dict[str, float]:
+        return {visit_id: at_s for each in self._keepers.values() for visit_id, at_s in each.last_seen().items()}
 
     def _tell(self, keeper: VisitKeeper, visits: Sequence[Visit], now_s: float) -> list[Message]:
         messages: list[Message] = []

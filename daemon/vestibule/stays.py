@@ -100,9 +100,7 @@ class Stays:
             As many as there are visits; None for a visit that is not decided on yet, for staff, and where no cameras
             are linked.
         """
-        for visit_id, at_s in last_seen_at_s.items():
-            if part := self._parts.get(visit_id):
-                part.last_seen_at_s = at_s
+        self._see(last_seen_at_s)
         arrivals = {visit.visit_id: visit for visit in reversed(visits) if self._is_due(visit)}
         self._link([self._part_of(visit, appearances) for visit in reversed(arrivals.values())])
         for visit in visits:
@@ -113,8 +111,14 @@ class Stays:
                     self._drop(part)
         return tuple(self._stay_of(visit.visit_id) for visit in visits)
 
-    def forget(self, now_s: float) -> tuple[str, ...]:
-        """Let go of whoever cannot be linked any more; returns the stays that are over."""
+    def forget(self, now_s: float, last_seen_at_s: Mapping[str, float]) -> tuple[str, ...]:
+        """Let go of whoever cannot be linked any more; returns the stays that are over.
+
+        Args:
+            now_s: Unix seconds, UTC.
+            last_seen_at_s: as for `place`.
+        """
+        self._see(last_seen_at_s)
         for part in self._parts.values():
             if abs(now_s - part.last_seen_at_s) > self._walks.longest_s:
                 part.appearance = None
@@ -123,6 +127,10 @@ class Stays:
             del self._parts[part.visit_id]
         self._paths = [path for path in self._paths if path not in over]
         return tuple(path.stay_id for path in over)
+
+    def _see(self, last_seen_at_s: Mapping[str, float]) -> None:
+        for visit_id, part in self._parts.items():
+            part.last_seen_at_s = last_seen_at_s.get(visit_id, part.last_seen_at_s)
 
     def _is_due(self, visit: Visit) -> bool:
         if not self._walks.any:

@@ -275,7 +275,7 @@ def test_who_turns_out_to_be_staff_is_let_go() -> None:
     store.place((first, look(1)))
     assert store.stays.place([replace(first, silent=True)], {}, {}) == (None,)
     assert store.comes("hall", 20, look(1)).stay_id == "hall-2"
-    assert store.stays.forget(20) == ("door-1",)
+    assert store.stays.forget(20, {}) == ("door-1",)
 
 
 @pytest.mark.parametrize("phase", ["new", "confirmed", "ended"])
@@ -289,7 +289,7 @@ def test_passers_by_take_no_part(phase: Phase) -> None:
 def test_nobody_and_nothing_known_of_somebody() -> None:
     store = Store()
     assert store.place() == ()
-    assert store.stays.forget(0) == ()
+    assert store.stays.forget(0, {}) == ()
     store.comes("door", 0, None)
     assert store.comes("hall", 20, None) == Stay(stay_id="hall-2", cameras=("hall",), in_doubt=False)
     assert store.comes("till", 40, look(1)).stay_id == "till-3"
@@ -318,19 +318,28 @@ def test_a_stay_is_forgotten_once_its_visits_have_ended_and_nobody_can_follow() 
     store.place((first, look(1)))
     store.place((second, look(1)))
     store.ends(first)
-    assert store.stays.forget(200) == ()  # the second visit is under way: its last word is to tell the stay
+    assert store.stays.forget(200, {}) == ()  # the second visit is under way: its last word is to tell the stay
     assert store.ends(second) == Stay(stay_id="door-1", cameras=("door", "hall"), in_doubt=False)
-    assert store.stays.forget(200) == ("door-1",)
-    assert store.stays.forget(200) == ()
+    assert store.stays.forget(200, {}) == ("door-1",)
+    assert store.stays.forget(200, {}) == ()
+
+
+def test_who_stays_in_view_for_long_is_remembered_until_long_after() -> None:
+    store = Store()
+    waits = store.visit("door", 0, 5)
+    store.place((waits, look(1)))
+    for now_s in range(0, 600, 10):
+        assert store.stays.forget(now_s, {waits.visit_id: float(now_s)}) == ()
+    assert store.comes("hall", 620, look(1)).stay_id == waits.visit_id
 
 
 def test_looks_are_gone_with_the_window_though_the_visit_is_open() -> None:
     store = Store()
     store.comes("door", 0, look(1), last_s=5)
-    store.stays.forget(65)
+    store.stays.forget(65, {})
     assert store.comes("hall", 64, look(1)).stay_id == "door-1"
     store.comes("door", 100, look(2), last_s=105)
-    store.stays.forget(165.1)
+    store.stays.forget(165.1, {})
     assert store.comes("hall", 160, look(2)).stay_id != "door-3"
 
 
@@ -348,7 +357,7 @@ def test_fifty_people_and_a_long_day_leave_nothing_behind() -> None:
             (stay,) = store.place((visit, look(person)))
             linked += stay is not None and len(stay.cameras) == 2
             store.ends(visit)
-        assert len(store.stays.forget(start_s + 1000)) == 50
+        assert len(store.stays.forget(start_s + 1000, {})) == 50
     assert linked == 24 * 50
     assert not store.stays._parts
     assert not store.stays._paths
