@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_forget(commands)
     demo = commands.add_parser("demo", help="replay the shipped clip against a broker of its own")
     demo.add_argument("--clip", type=Path, metavar="FILE", help="your own footage instead")
-    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the video goes (out)")
+    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where all it makes goes (out)")
     demo.set_defaults(run=_demo)
     return parser
 
