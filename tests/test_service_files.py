@@ -83,6 +83,11 @@ def test_the_unit_for_several_stores_differs_in_its_folders_only() -> None:
     assert len([line for line in settings("vestibule@.service") if "%i" in line]) == 5
 
 
+@pytest.mark.parametrize("unit", ["vestibule.service", "vestibule@.service"])
+def test_a_crash_leaves_no_pictures_on_the_disk(unit: str) -> None:
+    assert "LimitCORE=0" in settings(unit)
+
+
 def test_systemd_waits_longer_than_the_daemon_takes() -> None:
     given = dict(line.split("=", 1) for line in settings("vestibule.service") if "=" in line)
     assert float(given["TimeoutStopSec"]) > 5

@@ -1,5 +1,6 @@
 """The installer's page comes and goes with the configuration; where it is off, no web server is even loaded."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from daemon_process import daemon
+from mqtt_client import wait_until
+from toyshop import clip, crossing
 
 from vestibule.errors import ConfigError
 from vestibule.installer import Installer
 from vestibule.privacy_sections import InstallerConfig
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of a test's own page
+SERVED = "installer's page served"
 OFF = InstallerConfig()
 
 
@@ -90,3 +95,30 @@ def test_a_password_that_cannot_be_read_leaves_the_page_as_it_is(installer: Inst
     with pytest.raises(ConfigError, match="cannot be read"):
         installer.serve(InstallerConfig(enabled=True, port=0, password_file=password.with_name("none")))
     assert httpx.get(url).status_code == 200
+
+
+def test_a_reload_opens_and_closes_the_page_and_the_cameras_go_on(tmp_path: Path, password: Path) -> None:
+    video = clip(tmp_path / "walk.mp4", 30, crossing("Dress", 0, seconds=30))
+    path = tmp_path / "vestibule.toml"
+    plain = f"config_version = 1\n[mqtt]\nport = 1\n[[cameras]]\nid = 'door'\nsource = '{video}'\n"
+    path.write_text(plain, encoding="utf-8")
+    with daemon(path) as running:
+        running.wait_state("door", "online")
+        assert not running.events(SERVED)
+        page = f"[installer]\nenabled = true\nport = 0\npassword_file = '{password}'\n"
+        path.write_text(plain + page, encoding="utf-8")
+        running.signal(signal.SIGHUP)
+        wait_until(lambda: bool(running.events(SERVED)), "the page")
+        url = f"http://{running.events(SERVED)[0]['address']}"
+        with closing(login(url)) as client:
+            assert client.get("/api/state").json()["cameras"][0]["state"] == "online"
+            wait_until(lambda: client.get("/api/cameras/door/picture").status_code == 200, "a picture")
+        path.write_text(plain, encoding="utf-8")
+        running.signal(signal.SIGHUP)
+        wait_until(lambda: len(running.events("configuration read again")) == 2, "the second reload")
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url)
+        assert running.states("door") == ["online"]
+        assert [event["anew"] for event in running.events("configuration read again")] == [[], []]
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0, running.printed
