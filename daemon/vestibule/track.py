@@ -21,7 +21,7 @@ class Track:
     """A followed person: a Kalman filter over (centre x, centre y, width, height) and their velocities a second.
 
     No noise joins two of the four, so it is four filters of two numbers each, a row of each array: the same figures as
-    from matrices of 8 by 8, in a fifth of the time.
+    from matrices of 8 by 8, in a third of the time.
 
     Attributes:
         place: (4,) pixels.
