@@ -24,7 +24,7 @@ from vestibule.cores import available_cores
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.stages import Models, load_models
 
-STEPS = (1, 2, 4, 6, 8, 10, 12, 14, 16)
+STEPS = (1, 2, 4, 6, 8, 10, 12, 16)
 MOST_AGE_S, MOST_DROPPED = 0.5, 0.01
 _WARM_UP_S, _OPENING_S = 2.0, 0.35
 
@@ -86,10 +86,10 @@ def cameras_table(folder: Path, seconds: float, most: int) -> str:
 
 
 def _summary(kind: str, count: int, own: float, server: float) -> str:
-    alone = available_cores() / own
+    alone, cameras = available_cores() / own, "camera" if count == 1 else "cameras"
     return (
-        f"- {kind}: **{count} cameras** kept up beside the server; one camera takes {own:.0%} of a core and its "
-        f"server {server:.0%}, so that by CPU alone {alone:.0f} would fill these {available_cores()} cores"
+        f"- {kind}: **{count} {cameras}** kept up beside the server; one takes {own:.0%} of a core and its server "
+        f"{server:.0%}, so that by CPU alone {alone:.0f} would fill these {available_cores()} cores"
     )
 
 

@@ -62,11 +62,19 @@ def resized(image: Image, size_wh: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def grainy(image: Image, grain: np.random.Generator) -> Image:
-    """Return a picture with a sensor's grain, the same on all three channels."""
-    height, width = image.shape[:2]
-    noise = grain.standard_normal((height, width, 1), np.float32) * _GRAIN
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+class Grain:
+    """A sensor's grain, the same on all three channels: one field of noise, shifted anew for each picture."""
+
+    def __init__(self, size_wh: tuple[int, int], seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        noise = self._random.standard_normal((size_wh[1], size_wh[0], 1), np.float32) * _GRAIN
+        self._field = np.rint(noise).astype(np.int16)
+
+    def on(self, image: Image) -> Image:
+        """Return the picture with grain."""
+        down, across = (int(self._random.integers(0, side)) for side in self._field.shape[:2])
+        shifted = np.roll(self._field, (down, across), (0, 1))
+        return np.asarray(np.clip(image + shifted, 0, 255), np.uint8)
 
 
 def quiet(folder: Path, size_wh: tuple[int, int] = (640, 360)) -> Path:
@@ -78,9 +86,9 @@ def quiet(folder: Path, size_wh: tuple[int, int] = (640, 360)) -> Path:
     if target.exists():
         return target
     people = [resized(image, size_wh) for image in pictures(AISLE)]
-    grain = np.random.default_rng(7)
+    grain = Grain(size_wh, 7)
     empty = [people[_EMPTY_FRAME]] * round(10 * _EMPTY_S)
-    return write(target, (grainy(image, grain) for image in [*empty, *people, *empty]), 10)
+    return write(target, (grain.on(image) for image in [*empty, *people, *empty]), 10)
 
 
 def camera(folder: Path, kind: str) -> Path:
@@ -92,7 +100,7 @@ def camera(folder: Path, kind: str) -> Path:
     if target.exists():
         return target
     scene = list(pictures(BUSY, 300))[180:300] if kind == "busy" else list(pictures(AISLE, _EMPTY_FRAME + 1))[-1:]
-    grain = np.random.default_rng(8)
+    grain = Grain((1920, 1080), 8)
     wide = [resized(image, (1920, 1080)) for image in scene]
     steps = (wide[min(len(wide) - 1, number * 12 // 25)] for number in range(250))
-    return write(target, (grainy(image, grain) for image in steps), 25)
+    return write(target, (grain.on(image) for image in steps), 25)
