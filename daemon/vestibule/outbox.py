@@ -16,6 +16,7 @@ from threading import Condition
 
 import structlog
 
+from vestibule.complaints import Complaints
 from vestibule.errors import SinkError
 from vestibule.outbox_file import Entry, OutboxFile, Outcome
 from vestibule.sqlite_file import FileDamagedError, FileUnavailableError
@@ -23,7 +24,6 @@ from vestibule.types import Message
 
 _RETRY_INITIAL_S = 1.0
 _RETRY_MAX_S = 60.0
-_COMPLAIN_EVERY_S = 60.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Outbox:
         self._offered: deque[Entry] = deque()
         self._next_expiry_s = 0.0
         self._outcomes: Counter[Outcome] = Counter()
-        self._next_complaint_s: dict[str, float] = {}
+        self._complaints = Complaints(clock)
         if path is not None and not path.parent.is_dir():
             raise SinkError(f"mqtt.outbox_file {path}: there is no folder {path.parent}; make it first")
         stamp = datetime.fromtimestamp(wall(), UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -313,9 +313,7 @@ class Outbox:
 
     def _complain(self, event: str, **values: object) -> None:
         """Log the first and then one a minute, with the count."""
-        now_s = self._clock()
-        if now_s >= self._next_complaint_s.get(event, now_s):
-            self._next_complaint_s[event] = now_s + _COMPLAIN_EVERY_S
+        if self._complaints.due(event):
             _log.warning(event, **values, outcomes=dict(self._outcomes))
 
 

@@ -18,6 +18,7 @@ import structlog
 
 from vestibule.capture import Captures, OpenSource
 from vestibule.claims import ClaimInbox
+from vestibule.complaints import Complaints
 from vestibule.config import Settings
 from vestibule.errors import SourceError
 from vestibule.health import Health
@@ -40,7 +41,6 @@ _BATCHES_IN_A_ROW = 3
 _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
-_COMPLAIN_EVERY_S = 60.0
 Item = TypeVar("Item")
 
 
@@ -153,7 +153,7 @@ class LivePipeline:
         claims: ClaimInbox | None = None,
     ) -> None:
         self._meter, self._onlookers = meter or NoMeter(), onlookers
-        self._claims, self._next_complaint_s = claims or ClaimInbox(), 0.0
+        self._claims, self._complaints = claims or ClaimInbox(), Complaints(time.monotonic)
         self._stages, self._cameras, self._capture = stages, cameras, capture
         self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
         self._slots = Slots()
@@ -330,8 +330,7 @@ class LivePipeline:
             self._meter.claimed(decision)
             if decision.messages:
                 self._publish(decision.messages)
-            if decision.outcome in ("unknown", "malformed") and time.monotonic() >= self._next_complaint_s:
-                self._next_complaint_s = time.monotonic() + _COMPLAIN_EVERY_S
+            if decision.outcome in ("unknown", "malformed") and self._complaints.due("claim ignored"):
                 log.warning("claim ignored", alert_id=request.alert_id, why=decision.outcome)
 
     def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:

@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vestibule.claim_payloads import ClaimPayload, claim_state_topic
+from vestibule.complaints import Complaints
 from vestibule.config import Settings
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, address
@@ -26,7 +27,6 @@ from vestibule.payloads import AlertPayload, alerts_topic
 from vestibule.sections import MqttConfig
 
 _POLL_S = 0.2
-_COMPLAIN_EVERY_S = 60.0
 _LATEST_S = 2.0**32
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class AlertSubscriber:
         self._answered = Event()
         self._denied: str | None = None
         self.ignored = 0
-        self._next_complaint_s = 0.0
+        self._complaints = Complaints(time.monotonic)
         # Not mqtt.client_id: that is the daemon's, and two of one name throw each other out.
         client_id = f"vestibule-{site}-tail-{uuid4().hex[:8]}"
         self._connection = MqttConnection(config, client_id=client_id, on_connected=self._subscribe)
@@ -109,9 +109,7 @@ class AlertSubscriber:
                 self._on_claim(read_claim_state(message.payload))
         except ValueError:
             self.ignored += 1
-            now_s = time.monotonic()
-            if now_s >= self._next_complaint_s:
-                self._next_complaint_s = now_s + _COMPLAIN_EVERY_S
+            if self._complaints.due("ignored"):
                 _log.warning("not an alert or claim of this version", topic=message.topic, ignored=self.ignored)
 
 

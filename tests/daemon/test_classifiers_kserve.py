@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fakes import crop
+from fakes import Clock, crop
 from inference_process import InferenceProcess, inference_server, needs_server
 from mqtt_client import wait_until
 from relay import make_certificate
@@ -56,17 +56,8 @@ def server(manifest: GarmentManifest, certificate: Path) -> Iterator[InferencePr
         yield running
 
 
-class Clock:
-    """Stands still unless it is set on."""
-
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def remote(address: str, local: LitertClassifier, **options: object) -> tuple[KserveClassifier, Clock]:
-    clock = Clock()
+    clock = Clock(0.0)
     config = RemoteConfig.model_validate({"address": address, "deadline_ms": PATIENT_MS} | options)
     return KserveClassifier(config, local, clock=clock), clock
 

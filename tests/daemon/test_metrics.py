@@ -11,6 +11,7 @@ from typing import get_args
 
 import pytest
 from daemon_process import TOY_MODELS, Daemon, daemon
+from fakes import Clock
 from mqtt_client import make_message, needs_mosquitto, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 from toyshop import clip, crossing
@@ -59,13 +60,6 @@ def page(metrics: Metrics, path: str) -> tuple[int, str]:
 
 def sample(metrics: Metrics) -> Samples:
     return parse(page(metrics, "/metrics")[1])
-
-
-class Clock:
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @contextmanager

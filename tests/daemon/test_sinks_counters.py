@@ -3,6 +3,7 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from fakes import Clock
 from ledgers import NOON_S, ledger, visit
 from mqtt_client import listening, needs_mosquitto, on_topic, wait_until
 
@@ -13,14 +14,6 @@ from vestibule.sinks import CountersSink, LedgerSink, MqttSink, Sink
 from vestibule.types import Message
 
 HOUR_S = 3600.0
-
-
-class Clock:
-    def __init__(self, now_s: float = NOON_S) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 class Told(list[Message]):
@@ -44,7 +37,7 @@ def counters(
         known=(lambda _: ()) if kept is None else kept.visits_since,
         gone=() if kept is None else kept.cameras(),
         tell=told.append,
-        clock=clock or Clock(),
+        clock=clock or Clock(NOON_S),
     )
 
 
@@ -73,7 +66,7 @@ def test_in_steps_no_single_customer_is_seen() -> None:
 
 
 def test_midnight_comes_without_any_visit() -> None:
-    told, clock = Told(), Clock()
+    told, clock = Told(), Clock(NOON_S)
     sink = counters(told, clock=clock)
     sink.publish(visit())
     sink.tend(NOON_S + 11.99 * HOUR_S)
@@ -142,7 +135,7 @@ def test_who_subscribes_late_has_them_at_once_also_after_the_broker_forgot() -> 
     with Mosquitto() as broker:
         mqtt = MqttSink(MqttConfig(port=broker.port, connect_timeout_s=2), site="store")
         try:
-            sink = counters(Told(), clock=Clock())
+            sink = counters(Told(), clock=Clock(NOON_S))
             sink._tell = mqtt.publish
             for n in range(3):
                 sink.publish(visit(n))

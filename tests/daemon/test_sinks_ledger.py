@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from fakes import Clock
 from ledgers import NOON_S, alert, claim, ledger, on_disk, rows, visit
 from small_disk import SmallDisk, small_disk
 from structlog.testing import LogCapture
@@ -40,13 +41,6 @@ def log(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     with small_disk(tmp_path / "disk") as mounted:
         yield mounted
-
-
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 def told(log: LogCapture) -> list[str]:

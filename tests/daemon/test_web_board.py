@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fakes import Clock
 from mqtt_client import make_alert
 from small_disk import small_disk
 from staff_page import message_of
@@ -19,16 +20,9 @@ HOUR_S = 3600.0
 RAISED_S = make_alert().raised_at_s
 
 
-class Clock:
-    now_s = RAISED_S + 10
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(RAISED_S + 10)
 
 
 @pytest.fixture

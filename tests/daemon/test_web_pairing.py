@@ -4,6 +4,7 @@ from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
+from fakes import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -15,14 +16,6 @@ from vestibule.web.pairing import CODE_S, COOKIE_S, Pairing, Tries, clean_name
 from vestibule.web.state import State
 
 NOW_S = 1_700_000_000.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = NOW_S
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vestibule.claim_payloads import CLAIM_SET_BYTES, claim_set_topic, claim_state_topic
+from vestibule.complaints import Complaints
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, Will, address
 from vestibule.outbox import Outbox, OutboxStatus
@@ -21,7 +22,6 @@ from vestibule.sections import MqttConfig
 from vestibule.sinks.home_assistant import discovery, status_topic
 from vestibule.types import ClaimRequest, Message
 
-_COMPLAIN_EVERY_S = 60.0
 _SESSION_EXPIRY_S = 86_400
 
 _log = structlog.get_logger(__name__)
@@ -71,8 +71,7 @@ class MqttSink:
         self._claims = claims
         self._claim_set = claim_set_topic(config.prefix, site, "+")
         self._claim_state = claim_state_topic(config.prefix, site, "+")
-        self._clock = clock
-        self._next_complaint_s: dict[str, float] = {}
+        self._complaints = Complaints(clock)
         self._announce = announce
         self._kept: dict[str, bytes] = {}  # retained, by topic; an empty one until the broker has forgotten the topic
         self._keeping = Lock()
@@ -270,9 +269,7 @@ class MqttSink:
         self._send_due()
 
     def _complain(self, event: str, **values: object) -> None:
-        now_s = self._clock()
-        if now_s >= self._next_complaint_s.get(event, now_s):
-            self._next_complaint_s[event] = now_s + _COMPLAIN_EVERY_S
+        if self._complaints.due(event):
             _log.error(event, broker=address(self._config), **values)
 
     @property

@@ -11,6 +11,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload, claim_set_topic, claim_state_topic
+from vestibule.complaints import Complaints
 from vestibule.mqtt_connection import MqttConnection
 from vestibule.payload_fields import encode
 from vestibule.payloads import alerts_topic, available_topic
@@ -23,7 +24,6 @@ Published = Literal["sent", "disconnected", "denied", "unanswered"]
 
 _ANSWER_S = 3.0
 _CLAIM_TTL_S = 30
-_COMPLAIN_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,7 @@ class Feed:
     ) -> None:
         self._prefix = config.prefix
         self._board = board
-        self._monotonic = monotonic
-        self._next_complaint_s = 0.0
+        self._complaints = Complaints(monotonic)
         self._reasons: dict[int, ReasonCode] = {}
         self._topics = [
             (topic, 1)
@@ -137,9 +136,7 @@ class Feed:
             self._take(message)
         except ValueError:
             self.ignored += 1
-            now_s = self._monotonic()
-            if now_s >= self._next_complaint_s:
-                self._next_complaint_s = now_s + _COMPLAIN_EVERY_S
+            if self._complaints.due("ignored"):
                 log.warning("not a message of this version", topic=message.topic, ignored=self.ignored)
 
     def _take(self, message: MQTTMessage) -> None:
