@@ -26,7 +26,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vestibule import config, demo
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models

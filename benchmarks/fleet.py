@@ -30,7 +30,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from vestibule import config, demo
 from vestibule.broker import HOST, Mosquitto
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import build_stages, load_models

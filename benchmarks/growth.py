@@ -22,8 +22,8 @@ from clips import BUSY, quiet
 from measuring import resident_mib, table
 
 from vestibule.config import Settings
+from vestibule.inline import run_inline
 from vestibule.motion_section import MotionConfig
-from vestibule.pipeline import run_inline
 from vestibule.sections import CameraConfig
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models

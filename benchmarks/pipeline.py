@@ -22,7 +22,7 @@ from clips import BUSY, SIZES, scaled
 from measuring import table
 
 from vestibule import config
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models

@@ -22,7 +22,7 @@ from clips import BUSY, quiet
 from measuring import table
 
 from vestibule.config import Settings
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models

@@ -25,7 +25,7 @@ from typing import Any
 from accuracy import Watch, watch_of
 
 from vestibule.config import Settings
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.sources.replay import ReplaySource, in_step
 from vestibule.stages import Models, build_stages, load_models
 from vestibule.types import Frame, Message, Tracks

@@ -13,7 +13,7 @@ from pathlib import Path
 from mqtt_client import WAIT_S
 
 from vestibule.broker import HOST, find_mosquitto
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
 PASSWORDS = {"vestibule": "daemon's own", "staff": "floor", "homeassistant": "house", "dashboard": "wall"}

@@ -1,11 +1,12 @@
-"""Frames, detections, tracks and crops made by hand."""
+"""Frames, detections, tracks, crops and claims made by hand."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from vestibule.types import Crop, Detections, Frame, Garment, Phase, Tracks, Visit
+from vestibule.types import ClaimRequest, Crop, Detections, Frame, Garment, Message, Phase, Tracks, Visit
 
 Image = npt.NDArray[np.uint8]
 Box = Sequence[float]
@@ -65,6 +66,12 @@ def visit(visit_id: str = "v1", *, phase: Phase = "new", silent: bool = False, g
         silent=silent,
         readings=3,
     )
+
+
+def claim_request(alert: Message, by: str) -> ClaimRequest:
+    """What somebody's app asks for."""
+    claim = {"schema_version": 1, "by": by, "claim_id": f"press-of-{by}"}
+    return ClaimRequest(alert_id=json.loads(alert.payload)["alert_id"], payload=json.dumps(claim).encode())
 
 
 class Clock:

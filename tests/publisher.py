@@ -24,9 +24,10 @@ from paho.mqtt.client import MQTTMessage
 
 from vestibule import log
 from vestibule.broker import Mosquitto
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
 from vestibule.payloads import alert_message, visit_message
-from vestibule.sections import LogConfig, MqttConfig
+from vestibule.sections import LogConfig
 from vestibule.sinks import MqttSink
 from vestibule.types import Message, Visit
 

@@ -12,9 +12,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from vestibule.claims import Claims
 from vestibule.config import Settings
+from vestibule.mqtt_section import MqttConfig
 from vestibule.notify import Notifier
 from vestibule.payloads import alert_message
-from vestibule.sections import MqttConfig, SiteConfig
+from vestibule.sections import SiteConfig
 from vestibule.types import Alert, ClaimRequest, Garment, Message
 from vestibule.web.service import WebService
 from vestibule.web_sections import WebConfig

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from footage import write_clip
 
 from vestibule.classifiers.readings import to_readings
-from vestibule.stages import Models
+from vestibule.config import Settings
+from vestibule.sections import CameraConfig
+from vestibule.stages import Models, Stages, build_stages
 from vestibule.types import CropBatch, Detections, Frame, Reading
 from vestibule_models.artifact import DetectorManifest, GarmentManifest, InputSpec, ModelFile, Thresholds
 from vestibule_models.labels import LABELS, GarmentLabel
@@ -88,6 +90,10 @@ class ToyClassifier:
 
 def toy_models() -> Models:
     return Models(detector=ToyDetector(), classifier=ToyClassifier())
+
+
+def toy_stages(*cameras: CameraConfig, models: Models | None = None) -> Stages:
+    return build_stages(Settings(cameras=cameras), cameras, models or toy_models())
 
 
 def picture(people: Sequence[tuple[str, float, float]], width: int = WIDTH, height: int = HEIGHT) -> Image:

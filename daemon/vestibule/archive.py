@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from vestibule.config import Settings
 from vestibule.errors import ConfigError, SourceError
+from vestibule.inline import run_inline
 from vestibule.payload_fields import renumbered
-from vestibule.pipeline import run_inline
 from vestibule.sections import CameraConfig
 from vestibule.sources.replay import ReplaySource
 from vestibule.sources.video_file import VideoFile

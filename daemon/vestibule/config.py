@@ -13,6 +13,7 @@ from vestibule.alert_sections import AlertRule
 from vestibule.errors import ConfigError
 from vestibule.ledger_section import LedgerConfig
 from vestibule.motion_section import MotionConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.privacy_sections import InstallerConfig, SnapshotsConfig
 from vestibule.redaction import mask_userinfo
 from vestibule.sections import (
@@ -25,7 +26,6 @@ from vestibule.sections import (
     JsonlConfig,
     LogConfig,
     MetricsConfig,
-    MqttConfig,
     SiteConfig,
     TrackingConfig,
     VisitsConfig,

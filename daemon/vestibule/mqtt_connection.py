@@ -18,7 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from vestibule.errors import ConfigError, SinkError
 from vestibule.log import mask_too
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 
 _RETRY_INITIAL_S = 1
 _RETRY_MAX_S = 10

@@ -1,14 +1,13 @@
-"""Wires the stages: inline for recordings, with threads and queues for live cameras.
+"""Wires the stages with threads and queues, for live cameras.
 
-Live, each camera has a capture thread with a slot for its newest frame; one thread looks, one classifies, one decides
-and publishes. Backpressure is one policy: live drops the oldest frame and counts it; inline takes every frame.
+Each camera has a capture thread with a slot for its newest frame; one thread looks, one classifies, one decides and
+publishes. Backpressure is one policy: live drops the oldest frame and counts it; inline (`inline.py`) takes every one.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
@@ -20,7 +19,6 @@ from vestibule.capture import Captures, OpenSource
 from vestibule.claims import ClaimInbox
 from vestibule.complaints import Complaints
 from vestibule.config import Settings
-from vestibule.errors import SourceError
 from vestibule.health import Health
 from vestibule.observers import Meter, NoMeter, Onlooker, Stage
 from vestibule.sections import CameraConfig, CaptureConfig
@@ -31,9 +29,6 @@ from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
 log = structlog.get_logger()
 
-Observer = Callable[[Frame, Tracks, Sequence[Message]], None]
-"""Told of every frame after it went through: to draw, to show progress."""
-
 _QUEUE_LENGTH = 64
 _TICK_S = 0.2
 _BATCHES_IN_A_ROW = 3
@@ -42,80 +37,6 @@ _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
 Item = TypeVar("Item")
-
-
-def run_inline(
-    frames: Iterable[Frame],
-    stages: Stages,
-    publish: Callable[[Message], None],
-    observe: Observer | None = None,
-    claims: ClaimInbox | None = None,
-    *,
-    linger: Callable[[], float | None] | None = None,
-) -> None:
-    """Send every frame through all stages in this thread; the same frames give the same messages.
-
-    The next frame is decoded meanwhile, in a thread of its own. The clock is the frames' own. When the frames end, or
-    their source fails, what is under way is finished and published first. Claims are decided between two frames, and
-    after the last as long as `linger` returns a time, Unix seconds, and not None.
-
-    Raises:
-        SourceError: the frames ended in an error, after all of them have been dealt with.
-    """
-    now_s = 0.0
-    fault: SourceError | None = None
-    try:
-        for frame in _read_ahead(frames):
-            now_s = frame.captured_at_s
-            if claims is not None:
-                _take_claims(claims, stages, now_s, publish)
-            _take_in(frame, stages, publish, observe)
-    except SourceError as error:  # nothing but the frames' source raises it
-        fault = error
-    for message in _classify_due(stages, now_s, all_of_them=True):
-        publish(message)
-    while claims is not None and linger is not None and (later_s := linger()) is not None:
-        now_s = max(now_s, later_s)
-        _take_claims(claims, stages, now_s, publish)
-    for message in stages.desk.finish(now_s):
-        publish(message)
-    if fault is not None:
-        raise fault
-
-
-def _read_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield the frames in their order, or what they raise, getting one while the one before is worked on."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        coming = pool.submit(next, source, None)
-        while (frame := coming.result()) is not None:
-            coming = pool.submit(next, source, None)
-            yield frame
-
-
-def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
-    now_s = frame.captured_at_s
-    tracks, crops = stages.vision.look(frame, stages.desk.settled(frame.camera_id))
-    messages = stages.desk.see(tracks, now_s)
-    stages.batcher.add(crops, now_s)
-    messages += _classify_due(stages, now_s)
-    for message in messages:
-        publish(message)
-    if observe is not None:
-        observe(frame, tracks, messages)
-
-
-def _take_claims(claims: ClaimInbox, stages: Stages, now_s: float, publish: Callable[[Message], None]) -> None:
-    for request in claims.take():
-        for message in stages.desk.claim(request, now_s).messages:
-            publish(message)
-
-
-def _classify_due(stages: Stages, now_s: float, *, all_of_them: bool = False) -> list[Message]:
-    messages: list[Message] = []
-    while batch := stages.batcher.take(now_s, all_of_them=all_of_them):
-        messages += stages.desk.read(stages.classifier.classify(batch), now_s)
-    return messages
 
 
 class LivePipeline:

@@ -18,7 +18,7 @@ from vestibule.annotate import Annotator
 from vestibule.claims import ClaimInbox
 from vestibule.config import Settings
 from vestibule.errors import ConfigError, SinkError, SourceError
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.sections import CameraConfig
 from vestibule.sinks import JsonlSink, LedgerSink, MqttSink, Sink
 from vestibule.sources.replay import ReplaySource, in_step

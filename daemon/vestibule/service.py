@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from vestibule import config
 from vestibule.changeover import Changeover, Passwords, changeover
-from vestibule.claims import ClaimInbox
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
 from vestibule.endpoint import Endpoint
@@ -20,10 +19,9 @@ from vestibule.installer import Installer
 from vestibule.log import configure
 from vestibule.metrics import Metrics
 from vestibule.notify import Notifier
-from vestibule.outbox import Outbox
+from vestibule.outputs import Outputs, open_outputs, output_sections
 from vestibule.pipeline import LivePipeline
 from vestibule.rules import Rules
-from vestibule.sinks import CountersSink, JsonlSink, LedgerSink, MqttSink, Sink
 from vestibule.snapshots import Album, open_album
 from vestibule.sources import open_source
 from vestibule.stages import Models, build_stages, load_models
@@ -31,7 +29,6 @@ from vestibule.stages import Models, build_stages, load_models
 log = structlog.get_logger()
 
 _TELL_EVERY_S = 30.0
-_DRAIN_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,37 +39,6 @@ class _Plan:
     models: Models
     passwords: Passwords
     secrets: tuple[SecretStr, ...]
-
-
-@dataclass(kw_only=True)
-class _Outputs:
-    """Where events go, and claims come from; kept over a reload that does not concern them."""
-
-    mqtt: MqttSink
-    ledger: LedgerSink | None
-    counters: CountersSink
-    claims: ClaimInbox
-    others: list[Sink]
-
-    @property
-    def all(self) -> list[Sink]:
-        return [self.mqtt, *self.others, *self._ledgers, self.counters]
-
-    @property
-    def _ledgers(self) -> list[LedgerSink]:
-        return [] if self.ledger is None else [self.ledger]
-
-    def close(self) -> None:
-        self.mqtt.close(_DRAIN_S)
-        for sink in (*self.others, *self._ledgers):
-            sink.close()
-
-    def tend(self, now_s: float) -> None:
-        """See to what time brings: days that begin, disks that take something again."""
-        if self.ledger is not None:
-            self.ledger.tend(now_s)
-        self.counters.tend(now_s)
-        self.mqtt.tend()
 
 
 @dataclass(kw_only=True)
@@ -144,7 +110,7 @@ def run(settings: Settings, path: Path) -> int:
     monitoring = _Monitoring(
         metrics=metrics, endpoint=Endpoint(metrics.pages), installer=Installer(path, wishes.ask_for_reload)
     )
-    outputs, seq = _open_outputs(settings, metrics, clock), 0
+    outputs, seq = open_outputs(settings, clock=clock, acknowledged=metrics.acknowledged), 0
     monitoring.serve(settings)
     try:
         while plan is not None:
@@ -158,9 +124,10 @@ def run(settings: Settings, path: Path) -> int:
                 monitoring=monitoring,
             )
             seq = _run_plan(plan, watch, clock, seq)
-            if watch.next_plan is not None and _wants(watch.next_plan.settings) != _wants(plan.settings):
+            following = None if watch.next_plan is None else watch.next_plan.settings
+            if following is not None and output_sections(following) != output_sections(plan.settings):
                 outputs.close()
-                outputs = _open_outputs(watch.next_plan.settings, metrics, clock)
+                outputs = open_outputs(following, clock=clock, acknowledged=metrics.acknowledged)
             plan = watch.next_plan
     finally:
         notifier.stopping()
@@ -196,52 +163,6 @@ def _warn_of_silent_rules(plan: _Plan) -> None:
         log.warning(
             "garment can never alert: its precision could not be established", rule=rule, garment=label, floor=floor
         )
-
-
-def _wants(settings: Settings) -> tuple[object, ...]:
-    return settings.mqtt, settings.jsonl, settings.ledger, settings.site
-
-
-def _open_outputs(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> _Outputs:
-    claims = ClaimInbox()
-    mqtt = _publisher(settings, metrics, claims)
-    others: list[Sink] = []
-    if settings.jsonl.path is not None:
-        others.append(JsonlSink(settings.jsonl.path, append=True, patient=True))
-    ledger = _ledger(settings)
-    counters = _counters(settings, mqtt, ledger, clock)
-    return _Outputs(mqtt=mqtt, claims=claims, ledger=ledger, counters=counters, others=others)
-
-
-def _counters(
-    settings: Settings, mqtt: MqttSink, ledger: LedgerSink | None, clock: Callable[[], float]
-) -> CountersSink:
-    return CountersSink(
-        site=settings.site.id,
-        prefix=settings.mqtt.prefix,
-        zone=settings.site.zone_info,
-        cameras=[camera.id for camera in settings.cameras],
-        told=settings.ledger.counters,
-        min_cell=settings.ledger.min_cell,
-        known=(lambda _since_s: ()) if ledger is None else ledger.visits_since,
-        gone=() if ledger is None else ledger.cameras(),
-        tell=mqtt.tell,
-        clock=clock,
-    )
-
-
-def _ledger(settings: Settings) -> LedgerSink | None:
-    path = settings.ledger.file()
-    if path is None:
-        return None
-    return LedgerSink(
-        path,
-        site=settings.site,
-        prefix=settings.mqtt.prefix,
-        min_cell=settings.ledger.min_cell,
-        retention_days=settings.ledger.retention_days,
-        patient=True,
-    )
 
 
 def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int:
@@ -293,7 +214,7 @@ class _Watch:
 
     plan: _Plan
     path: Path
-    outputs: _Outputs
+    outputs: Outputs
     notifier: Notifier
     wishes: _Wishes
     clock: Callable[[], float]
@@ -370,11 +291,3 @@ class _Watch:
         self.monitoring.installer.watch(settings, self.health)
         _warn_of_silent_rules(self.plan)
         self._ready = False  # it is told once the cameras that were opened anew have been tried
-
-
-def _publisher(settings: Settings, metrics: Metrics, claims: ClaimInbox) -> MqttSink:
-    path = settings.mqtt.outbox_path()
-    if path is None:
-        log.warning("events that wait for the broker are lost if this process ends; set mqtt.outbox_file")
-    outbox = Outbox(path, max_events=settings.mqtt.outbox_max_events, acknowledged=metrics.acknowledged)
-    return MqttSink(settings.mqtt, site=settings.site.id, outbox=outbox, claims=claims.put)

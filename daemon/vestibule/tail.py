@@ -23,8 +23,8 @@ from vestibule.complaints import Complaints
 from vestibule.config import Settings
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, address
+from vestibule.mqtt_section import MqttConfig
 from vestibule.payloads import AlertPayload, alerts_topic
-from vestibule.sections import MqttConfig
 
 _POLL_S = 0.2
 _LATEST_S = 2.0**32

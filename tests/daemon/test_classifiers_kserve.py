@@ -20,7 +20,7 @@ from vestibule.classifiers.kserve import KserveClassifier, try_server
 from vestibule.classifiers.litert import LitertClassifier
 from vestibule.config import Settings
 from vestibule.errors import ModelError
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.remote_sections import RemoteConfig
 from vestibule.sections import CameraConfig, ClassifierConfig
 from vestibule.stages import Models, build_stages

@@ -13,7 +13,7 @@ import pytest
 from vestibule.cli import main
 from vestibule.config import Settings
 from vestibule.detectors import Detector, build_detector
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.sections import CameraConfig, DetectorConfig, EntranceConfig
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from vestibule.config import Settings
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.sources.replay import ReplaySource, in_step
 from vestibule.stages import build_stages, load_models
 

@@ -17,9 +17,10 @@ from vestibule.config import Settings
 from vestibule.errors import ConfigError
 from vestibule.forget import forget
 from vestibule.ledger_section import LedgerConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
 from vestibule.privacy_sections import SnapshotsConfig
-from vestibule.sections import JsonlConfig, MqttConfig
+from vestibule.sections import JsonlConfig
 from vestibule.sinks import JsonlSink
 from vestibule.snapshot_folder import SnapshotFolder
 from vestibule.types import Message

@@ -23,8 +23,9 @@ from vestibule.claims import ClaimDecision
 from vestibule.config import Settings
 from vestibule.health import STUCK_AFTER_S, Health
 from vestibule.metrics import Metrics
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
-from vestibule.sections import CameraConfig, MqttConfig
+from vestibule.sections import CameraConfig
 from vestibule.sinks import MqttSink
 from vestibule.sources import Fate
 from vestibule.types import Message

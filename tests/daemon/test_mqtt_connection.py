@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from vestibule.broker import HOST, Mosquitto
 from vestibule.errors import ConfigError, SinkError
 from vestibule.mqtt_connection import MqttConnection
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import check_broker
 
 

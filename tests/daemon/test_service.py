@@ -13,7 +13,7 @@ from toyshop import clip, crossing
 
 from vestibule.broker import Mosquitto
 from vestibule.health import Health, cameras_message
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import MqttSink
 
 BOTH = "1 of 2 cameras online; attic offline"

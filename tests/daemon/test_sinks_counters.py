@@ -9,7 +9,7 @@ from mqtt_client import listening, needs_mosquitto, on_topic, wait_until
 
 from vestibule.broker import Mosquitto
 from vestibule.counts import COUNTED
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import CountersSink, LedgerSink, MqttSink, Sink
 from vestibule.types import Message
 

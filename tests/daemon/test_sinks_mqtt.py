@@ -18,9 +18,9 @@ from structlog.testing import LogCapture
 from vestibule import mqtt_connection
 from vestibule.broker import Mosquitto
 from vestibule.errors import SinkError
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
 from vestibule.payloads import json_schema
-from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink, mqtt
 from vestibule.types import ClaimRequest, Message
 

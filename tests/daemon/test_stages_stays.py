@@ -10,7 +10,7 @@ import pytest
 from toyshop import crossing, frames, toy_models
 
 from vestibule.config import Settings
-from vestibule.pipeline import run_inline
+from vestibule.inline import run_inline
 from vestibule.stages import Change, build_stages
 from vestibule.types import Appearance, Frame
 

@@ -15,8 +15,9 @@ from vestibule.broker import Mosquitto
 from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload, claim_message
 from vestibule.config import Settings
 from vestibule.errors import SinkError
+from vestibule.mqtt_section import MqttConfig
 from vestibule.payloads import AlertPayload
-from vestibule.sections import MqttConfig, SiteConfig
+from vestibule.sections import SiteConfig
 from vestibule.sinks import MqttSink
 from vestibule.tail import AlertSubscriber, alert_line, claim_line, read_claim_state, run
 from vestibule.types import Message

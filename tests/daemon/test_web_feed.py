@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from vestibule.broker import Mosquitto
 from vestibule.claim_payloads import ClaimSetPayload
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import MqttSink
 from vestibule.web.board import Board
 from vestibule.web.board_file import BoardFile

@@ -20,8 +20,8 @@ from vestibule.config import Settings
 from vestibule.cropping import Cropper
 from vestibule.errors import SourceError
 from vestibule.gating import MotionGate
+from vestibule.inline import run_inline
 from vestibule.motion_section import MotionConfig
-from vestibule.pipeline import run_inline
 from vestibule.sections import CameraConfig, CaptureConfig, CroppingConfig
 from vestibule.sources import network
 from vestibule.sources.decoding import to_bgr

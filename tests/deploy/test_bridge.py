@@ -13,7 +13,7 @@ from paho.mqtt.client import MQTTMessage
 from relay import make_certificate
 
 from vestibule.broker import HOST, Mosquitto
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import MqttSink
 
 pytestmark = [

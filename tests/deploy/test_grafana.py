@@ -11,9 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from vestibule.config import Settings
 from vestibule.health import Health
 from vestibule.metrics import Metrics
+from vestibule.mqtt_section import MqttConfig
 from vestibule.observers import Stage
 from vestibule.outbox_file import Outcome
-from vestibule.sections import CameraConfig, MqttConfig
+from vestibule.sections import CameraConfig
 from vestibule.sinks import MqttSink
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "vestibule.json"

@@ -16,7 +16,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from vestibule.errors import SinkError
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import MqttSink, check_broker
 
 pytestmark = needs_mosquitto

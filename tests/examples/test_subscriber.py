@@ -15,7 +15,7 @@ from deployed_broker import DEPLOY, PASSWORDS, deployed
 from mqtt_client import WAIT_S, needs_mosquitto, wait_saved, wait_until
 
 from vestibule.broker import Mosquitto
-from vestibule.sections import MqttConfig
+from vestibule.mqtt_section import MqttConfig
 from vestibule.sinks import MqttSink
 
 pytestmark = needs_mosquitto

@@ -28,8 +28,8 @@ from publisher import (
 )
 
 from vestibule.broker import Mosquitto
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox, since_boot_s
-from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink
 
 pytestmark = needs_mosquitto

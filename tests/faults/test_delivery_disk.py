@@ -21,8 +21,8 @@ from small_disk import SmallDisk, small_disk
 from structlog.testing import capture_logs
 from toyshop import clip
 
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
-from vestibule.sections import MqttConfig
 from vestibule.sinks import JsonlSink, MqttSink
 
 pytestmark = needs_mosquitto

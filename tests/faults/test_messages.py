@@ -20,8 +20,8 @@ from structlog.testing import capture_logs
 from vestibule.broker import Mosquitto
 from vestibule.claim_payloads import claim_set_topic
 from vestibule.claims import ClaimInbox, Claims
+from vestibule.mqtt_section import MqttConfig
 from vestibule.payloads import AlertPayload
-from vestibule.sections import MqttConfig
 from vestibule.sinks import MqttSink
 from vestibule.tail import AlertSubscriber
 

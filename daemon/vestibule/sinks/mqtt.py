@@ -16,9 +16,9 @@ from vestibule.claim_payloads import CLAIM_SET_BYTES, claim_set_topic, claim_sta
 from vestibule.complaints import Complaints
 from vestibule.errors import SinkError
 from vestibule.mqtt_connection import MqttConnection, Will, address
+from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox, OutboxStatus
 from vestibule.payloads import alerts_topic, available_topic, health, health_topic
-from vestibule.sections import MqttConfig
 from vestibule.sinks.home_assistant import discovery, status_topic
 from vestibule.types import ClaimRequest, Message
 

@@ -13,9 +13,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from vestibule.claim_payloads import ClaimPayload, ClaimSetPayload, claim_set_topic, claim_state_topic
 from vestibule.complaints import Complaints
 from vestibule.mqtt_connection import MqttConnection
+from vestibule.mqtt_section import MqttConfig
 from vestibule.payload_fields import encode
 from vestibule.payloads import alerts_topic, available_topic
-from vestibule.sections import MqttConfig
 from vestibule.tail import read_alert
 from vestibule.web.board import Board
 
