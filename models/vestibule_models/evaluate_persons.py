@@ -16,7 +16,7 @@ from vestibule_models.calibration import Interval
 from vestibule_models.dataset import read_sprites
 from vestibule_models.fairness import Fairness, Find, garments_csv, measure_persons
 from vestibule_models.persons_decode import Bytes, Floats, cells, letterbox, read_people, suppress, to_tensor
-from vestibule_models.persons_empty import ROOMS, Empty, drawn_rooms, look_for_nobody
+from vestibule_models.persons_empty import ROOMS, Empty, drawn_rooms, furnished_rooms, look_for_nobody
 from vestibule_models.persons_frames import EVERYDAY, FRAMES, read_sets
 from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, figures, intervals, match, within
 from vestibule_models.persons_sources import Photo, find_places
@@ -149,6 +149,7 @@ def look_at_empty(find: Find, threshold: float, sets: dict[str, list[Photo]], *,
     windows = find_places(sets.get(EVERYDAY, []), np.random.default_rng(seed))
     looked = {
         "drawn rooms": look_for_nobody(find, drawn_rooms(ROOMS, seed), threshold),
+        "the same with posters and reflections": look_for_nobody(find, furnished_rooms(ROOMS, seed), threshold),
         "windows of everyday photos": look_for_nobody(find, windows, threshold),
     }
     return {kind: empty for kind, empty in looked.items() if empty}

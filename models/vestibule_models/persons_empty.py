@@ -7,7 +7,7 @@ import numpy as np
 
 from vestibule_models.calibration import Interval, wilson
 from vestibule_models.persons_decode import Bytes, Floats
-from vestibule_models.persons_places import draw_place
+from vestibule_models.persons_places import add_reflections, draw_place, hang_posters
 
 ROOMS = 1000
 _HEIGHT, _WIDTH = 360, 640
@@ -32,6 +32,16 @@ def drawn_rooms(count: int, seed: int) -> Iterator[Bytes]:
     The detector that ships has learnt from others drawn alike, so they are easier for it than a shop.
     """
     return (draw_place(np.random.default_rng([seed, number, _HEIGHT]), _HEIGHT, _WIDTH) for number in range(count))
+
+
+def furnished_rooms(count: int, seed: int) -> Iterator[Bytes]:
+    """Draw other rooms, with posters on the walls, polished floors and mirrors, which no training has shown."""
+    for number in range(count):
+        rng = np.random.default_rng([seed, number, _HEIGHT, _WIDTH])
+        image = draw_place(rng, _HEIGHT, _WIDTH)
+        hang_posters(rng, image)
+        add_reflections(rng, image)
+        yield image
 
 
 def look_for_nobody(

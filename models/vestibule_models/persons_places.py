@@ -1,9 +1,14 @@
-"""Places drawn from random numbers: floors, walls, shelves, rails of garments. Nobody is in them."""
+"""Places drawn from random numbers: floors, walls, shelves, rails of garments, posters. Nobody is in them."""
 
 import cv2
 import numpy as np
 
 from vestibule_models.persons_decode import Bytes
+
+_HALF_A_SHIRT = ((0.3, 0), (0, 0.3), (0.15, 0.4), (0.25, 0.3), (0.25, 1))
+_SHIRT = (*((1 - across, down) for across, down in _HALF_A_SHIRT), *reversed(_HALF_A_SHIRT))
+_DRESS = ((0.35, 0), (0.65, 0), (0.62, 0.35), (1, 1), (0, 1), (0.38, 0.35))
+"""Outlines of garments that hang on a poster: shares of its width and height."""
 
 
 def draw_place(rng: np.random.Generator, height: int, width: int) -> Bytes:
@@ -22,6 +27,65 @@ def draw_place(rng: np.random.Generator, height: int, width: int) -> Bytes:
         rough = np.asarray(cv2.resize(grain, (width, height)), np.float32)[..., np.newaxis]
         image = np.clip(image + rough, 0, 255).astype(np.uint8)
     return image
+
+
+def hang_posters(rng: np.random.Generator, image: Bytes) -> None:
+    """Hang one to four framed posters, in place: blocks of colour and words, or a garment that nobody wears."""
+    height, width = image.shape[:2]
+    for _ in range(int(rng.integers(1, 5))):
+        h = int(height * rng.uniform(0.15, 0.6))
+        w = int(h * rng.uniform(0.5, 1.4))
+        x, y = int(rng.integers(-w // 4, width - w // 2)), int(rng.integers(-h // 4, height // 2))
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour(rng), -1)
+        if chance(rng, 0.5):
+            _draw_garment(rng, image, (x + w // 6, y + h // 8, w * 2 // 3, h * 3 // 4))
+        else:
+            cut = y + int(h * rng.uniform(0.2, 0.8))
+            cv2.rectangle(image, (x, y), (x + w, cut), colour(rng), -1)
+        for line in range(int(rng.integers(0, 4))):
+            place = (x + w // 10, y + h - 4 - line * max(6, h // 10))
+            words = f"SALE {rng.integers(10, 90)}"
+            cv2.putText(image, words, place, cv2.FONT_HERSHEY_SIMPLEX, h / 250, colour(rng), 1, cv2.LINE_AA)
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour(rng), int(rng.integers(1, 4)))
+
+
+def add_reflections(rng: np.random.Generator, image: Bytes) -> None:
+    """Let a polished floor show what stands on it and a mirror the other side of the room, in place."""
+    height, width = image.shape[:2]
+    if chance(rng, 0.7):
+        floor = int(height * rng.uniform(0.55, 0.8))
+        deep = min(height - floor, floor)
+        shown = cv2.GaussianBlur(image[floor - deep : floor][::-1], (0, 0), rng.uniform(0.5, 4))
+        share = np.linspace(rng.uniform(0.2, 0.6), 0, deep)[:, np.newaxis, np.newaxis]
+        image[floor : floor + deep] = image[floor : floor + deep] * (1 - share) + shown * share
+    if chance(rng, 0.5):
+        w, h = int(width * rng.uniform(0.08, 0.3)), int(height * rng.uniform(0.3, 0.9))
+        x, y = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
+        mirrored = image[:, ::-1][y : y + h, x : x + w] * rng.uniform(0.7, 1.0)
+        image[y : y + h, x : x + w] = mirrored
+        cv2.rectangle(image, (x, y), (x + w, y + h), colour(rng), int(rng.integers(1, 5)))
+
+
+def _draw_garment(rng: np.random.Generator, image: Bytes, window: tuple[int, int, int, int]) -> None:
+    """A shirt with sleeves, or a dress, as a flat shape."""
+    x, y, w, h = window
+    if chance(rng, 0.5):
+        shape = [
+            (0.3, 0),
+            (0.7, 0),
+            (1, 0.3),
+            (0.85, 0.42),
+            (0.75, 0.3),
+            (0.75, 1),
+            (0.25, 1),
+            (0.25, 0.3),
+            (0.15, 0.42),
+            (0, 0.3),
+        ]
+    else:
+        shape = [(0.35, 0), (0.65, 0), (0.62, 0.35), (1, 1), (0, 1), (0.38, 0.35)]
+    points = np.array([[x + w * across, y + h * down] for across, down in shape], np.int32)
+    cv2.fillPoly(image, [points], colour(rng), cv2.LINE_AA)
 
 
 def chance(rng: np.random.Generator, probability: float) -> bool:

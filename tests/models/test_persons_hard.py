@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from vestibule_models import persons_hard
 from vestibule_models.persons_decode import Bytes, Floats
 from vestibule_models.persons_hard import ROOMS, repeat_hard
 from vestibule_models.persons_sources import Sources
@@ -25,6 +27,12 @@ def sees_green(image: Bytes) -> tuple[Floats, Floats]:
     return box, np.array([0.9], np.float32)
 
 
+@pytest.fixture(autouse=True)
+def two_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two rooms without people is grey, the second green."""
+    monkeypatch.setattr(persons_hard, "furnished_rooms", lambda *_: iter([plain((9, 9, 9)), plain((0, 99, 0))]))
+
+
 def sources(sprites: list[Bytes], places: list[Bytes]) -> Sources:
     return Sources(photos=[], cutouts=[], sprites=sprites, places=places, things=[])
 
@@ -42,8 +50,9 @@ def test_who_is_missed_and_places_with_a_box_come_more_often() -> None:
 
     given = sources([sprite(BLUE), sprite(GREEN)], [plain((0, 200, 0)), plain((90, 90, 90))])
     more, hard = repeat_hard(given, find, 0.5, times=3, seed=1)
-    assert hard == {"missed sprites": 2, "places with a box": 1}
-    assert (len(more.sprites), len(more.places)) == (6, 4)
+    assert hard == {"missed sprites": 2, "places with a box": 1, "rooms with a box": 1}
+    assert (len(more.sprites), len(more.places)) == (6, 7)
+    assert sum(np.array_equal(place, plain((0, 99, 0))) for place in more.places) == 3
     assert sum(np.array_equal(place, given.places[0]) for place in more.places) == 3
     assert sum(image.shape[0] == 360 for image in seen) == 2  # one miss is enough
 
@@ -63,6 +72,6 @@ def test_who_is_always_found_comes_once() -> None:
         return np.array(grid, np.float32), np.ones(len(grid), np.float32)
 
     more, hard = repeat_hard(sources([sprite(GREEN)], []), everywhere, 0.5, times=5, seed=1)
-    assert hard == {"missed sprites": 0, "places with a box": 0}
+    assert hard == {"missed sprites": 0, "places with a box": 0, "rooms with a box": 2}
     assert len(more.sprites) == 1
-    assert len(rooms) == ROOMS
+    assert sum(room.shape[0] == 360 for room in rooms) == ROOMS
