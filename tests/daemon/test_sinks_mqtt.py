@@ -181,7 +181,7 @@ def test_availability_is_retained_online_and_offline(broker: Mosquitto) -> None:
 def test_the_last_will_fires_when_the_process_is_killed(broker: Mosquitto) -> None:
     program = (
         "import sys, time\n"
-        "from vestibule.sections import MqttConfig\n"
+        "from vestibule.mqtt_section import MqttConfig\n"
         "from vestibule.sinks import MqttSink\n"
         "sink = MqttSink(MqttConfig(port=int(sys.argv[1])), site='doomed')\n"
         "sink.wait_connected(20)\n"
