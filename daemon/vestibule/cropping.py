@@ -10,7 +10,7 @@ from vestibule.colours import clothes_lab
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import letterbox
+from vestibule_models.letterbox import halved, letterbox
 
 _EDGE_PX = 2.0
 """A box that comes this near to the frame's edge is taken to be cut by it."""
@@ -98,7 +98,7 @@ class Cropper:
 
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Turn a BGR cut-out into the classifier's picture."""
-        fitted, _ = letterbox(image, self._spec)
+        fitted, _ = letterbox(image, self._spec, by_halves=True)
         if self._spec.colour == "rgb":
             cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)  # in place
         return fitted
@@ -141,6 +141,7 @@ def sharpness(image: npt.NDArray[np.uint8]) -> float:
     near and far people comparable.
     """
     scale = 128 / image.shape[0]
-    small = cv2.resize(image, (max(1, round(image.shape[1] * scale)), 128), interpolation=cv2.INTER_AREA)
+    small_wh = (max(1, round(image.shape[1] * scale)), 128)
+    small = cv2.resize(halved(image, small_wh), small_wh, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).std())

@@ -193,7 +193,9 @@ class _AtScrape(Collector):
 
 def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
     captured = CounterMetricFamily("vestibule_frames_captured", "Frames that arrived whole.", labels=["camera"])
-    analysed = CounterMetricFamily("vestibule_frames_analysed", "Frames that the detector saw.", labels=["camera"])
+    analysed = CounterMetricFamily(
+        "vestibule_frames_analysed", "Frames looked at, or found unchanged.", labels=["camera"]
+    )
     dropped = CounterMetricFamily(
         "vestibule_frames_dropped", "Captured frames not analysed.", labels=["camera", "reason"]
     )

@@ -62,7 +62,7 @@ def letterbox(image: Bytes, spec: InputSpec, *, by_halves: bool = False) -> tupl
     scale = min(spec.height / height, spec.width / width)
     inner_height = min(spec.height, max(1, round(height * scale)))
     inner_width = min(spec.width, max(1, round(width * scale)))
-    small = _halved(image, (inner_width, inner_height)) if by_halves else image
+    small = halved(image, (inner_width, inner_height)) if by_halves else image
     left_scale = scale * (height / small.shape[0])
     how = cv2.INTER_AREA if left_scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
     centred = spec.resize == "letterbox-centre"
@@ -83,7 +83,7 @@ def letterbox(image: Bytes, spec: InputSpec, *, by_halves: bool = False) -> tupl
     return canvas, placement
 
 
-def _halved(image: Bytes, least_wh: tuple[int, int]) -> Bytes:
+def halved(image: Bytes, least_wh: tuple[int, int]) -> Bytes:
     """Halve a picture for as long as it is at least twice a size each way; a row or column too many is averaged in."""
     while image.shape[1] >= 2 * least_wh[0] and image.shape[0] >= 2 * least_wh[1]:
         half = (image.shape[1] // 2, image.shape[0] // 2)
