@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +14,7 @@ from vestibule.batching import Batcher
 from vestibule.claims import ClaimDecision, Claims
 from vestibule.classifiers import Classifier, build_classifier
 from vestibule.config import Settings
+from vestibule.cores import threads_of
 from vestibule.cropping import Cropper
 from vestibule.detectors import Detector, build_detector
 from vestibule.gating import MotionGate
@@ -229,6 +231,8 @@ def load_models(settings: Settings) -> Models:
     Raises:
         ModelError: one of them cannot be loaded.
     """
+    # Of the whole process. By default it starts a thread for each core, and those that wait for work spin.
+    cv2.setNumThreads(threads_of(settings.detector.threads))
     low = DetectorConfig.model_validate(
         {**settings.detector.model_dump(), "score_threshold": settings.tracking.low_score}
     )
