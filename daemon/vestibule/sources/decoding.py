@@ -66,8 +66,9 @@ def to_bgr(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
 def is_blank(image: npt.NDArray[np.uint8]) -> bool:
     """Whether a picture, uint8 (H, W, 3), is of one colour, by a grid of about 24 x 32 of its pixels."""
     height, width = image.shape[:2]
-    grid = image[:: max(1, height // 24), :: max(1, width // 32)].reshape(-1, 3)
-    return bool(grid.std(axis=0).max() < _BLANK_DEVIATION)
+    grid = np.ascontiguousarray(image[:: max(1, height // 24), :: max(1, width // 32)])
+    _, deviations = cv2.meanStdDev(grid)  # numpy's takes five times as long for so few
+    return bool(deviations.max() < _BLANK_DEVIATION)
 
 
 def _turn(picture: av.VideoFrame) -> int:
