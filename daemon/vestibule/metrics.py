@@ -4,9 +4,10 @@ No picture, no secret and no camera's address gets in: labels are the configurat
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from types import MappingProxyType
+from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from vestibule.camera_payloads import CameraState
 from vestibule.claims import ClaimDecision, ClaimOutcome
+from vestibule.classifiers import Ran
 from vestibule.config import Settings
 from vestibule.endpoint import Page
 from vestibule.health import CameraHealth, Health
@@ -35,12 +37,22 @@ _DROPPED: tuple[Fate, ...] = ("thinned", "too_old", "overtaken", "empty", "blank
 _STATES: tuple[CameraState, ...] = tuple(state for words in get_args(CameraState) for state in get_args(words))
 
 
+class File(Protocol):
+    """A file that events are written into."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it does not take what it should; None if it does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watched:
     """Who is asked at a scrape; replaced whole by a reload."""
 
     health: Health
     mqtt: MqttSink
+    files: Mapping[str, File]
+    crops: Mapping[Ran, int] | None
     quiet_s: float
 
 
@@ -96,8 +108,24 @@ class Metrics:
             "/metrics": self._metrics,
         }
 
-    def watch(self, health: Health, mqtt: MqttSink, settings: Settings) -> None:
-        """Ask these from now on; the cameras' counts begin anew. What can be counted is shown as 0 until it is."""
+    def watch(
+        self,
+        health: Health,
+        mqtt: MqttSink,
+        settings: Settings,
+        *,
+        files: Mapping[str, File] = MappingProxyType({}),
+        crops: Mapping[Ran, int] | None = None,
+    ) -> None:
+        """Ask these from now on; the cameras' counts begin anew. What can be counted is shown as 0 until it is.
+
+        Args:
+            health: cameras and workers.
+            mqtt: the broker and the outbox.
+            settings: cameras and rules.
+            files: those that are written beside the outbox, by the section that names them.
+            crops: how many were classified where, if there is a server for it.
+        """
         quiet_s = max(_QUIET_S, 3 / settings.capture.analysed_fps)
         for camera in settings.cameras:
             for kind in ("new", "update", "end"):
@@ -105,7 +133,7 @@ class Metrics:
             for rule in settings.alerts:
                 if not rule.cameras or camera.id in rule.cameras:
                     self._alerts.labels(camera.id, rule.name)
-        self._watched = _Watched(health=health, mqtt=mqtt, quiet_s=quiet_s)
+        self._watched = _Watched(health=health, mqtt=mqtt, files=files, crops=crops, quiet_s=quiet_s)
 
     def took(self, stage: Stage, seconds: float) -> None:
         """Note how long a stage took."""
@@ -189,6 +217,15 @@ class _AtScrape(Collector):
             "vestibule_messages_ignored", "Received messages that say nothing to us.", watched.mqtt.ignored
         )
         yield from _outbox(watched.mqtt.status())
+        written = GaugeMetricFamily("vestibule_file_written", "1 while it takes what it should.", labels=["file"])
+        for name, file in watched.files.items():
+            written.add_metric([name], file.problem is None)
+        yield written
+        if watched.crops is not None:
+            classified = CounterMetricFamily("vestibule_classified_crops", "Crops, by who classified.", labels=["by"])
+            for ran, count in watched.crops.items():
+                classified.add_metric([ran], count)
+            yield classified
 
 
 def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:

@@ -1,6 +1,6 @@
 """Where the daemon's events go, and where claims come from: opens what the configuration names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -34,31 +34,40 @@ class Outputs:
     claims: ClaimInbox
 
     @property
-    def files(self) -> list[JsonlSink | LedgerSink]:
-        """The files that are written beside the outbox."""
-        return [file for file in (self.jsonl, self.ledger) if file is not None]
+    def files(self) -> dict[str, JsonlSink | LedgerSink]:
+        """The files that are written beside the outbox, by the section that names them."""
+        named = {"jsonl": self.jsonl, "ledger": self.ledger}
+        return {name: file for name, file in named.items() if file is not None}
 
     @property
     def all(self) -> list[Sink]:
         """Everything that messages go to, in this order."""
-        return [self.mqtt, *self.files, self.counters]
+        return [self.mqtt, *self.files.values(), self.counters]
 
     def close(self) -> None:
         """Deliver what can be delivered in a second, write what waits, and let go."""
         self.mqtt.close(_DRAIN_S)
-        for file in self.files:
+        for file in self.files.values():
             file.close()
 
-    def tend(self, now_s: float) -> None:
-        """See to what time brings: days that begin, disks that take something again.
+    def tend(self, now_s: float, problems: Iterable[str] = ()) -> None:
+        """See to what time brings: days that begin, disks that take something again; tell what is wrong.
 
         Args:
             now_s: Unix seconds, UTC.
+            problems: what is wrong elsewhere, one line each with its remedy.
         """
+        if self.jsonl is not None:
+            self.jsonl.tend()
         if self.ledger is not None:
             self.ledger.tend(now_s)
         self.counters.tend(now_s)
-        self.mqtt.tend()
+        self.tell_health(problems)
+
+    def tell_health(self, problems: Iterable[str] = ()) -> None:
+        """Have the broker told what is wrong with the files, and `problems`."""
+        own = [file.problem for file in self.files.values() if file.problem is not None]
+        self.mqtt.tend([*own, *problems])
 
 
 def open_outputs(
@@ -81,7 +90,9 @@ def open_outputs(
     jsonl = None if path is None else JsonlSink(path, append=True, patient=True)
     ledger = _ledger(settings)
     counters = _counters(settings, mqtt, ledger, clock)
-    return Outputs(mqtt=mqtt, jsonl=jsonl, ledger=ledger, counters=counters, claims=claims)
+    outputs = Outputs(mqtt=mqtt, jsonl=jsonl, ledger=ledger, counters=counters, claims=claims)
+    outputs.tell_health()  # a file that fails already
+    return outputs
 
 
 def output_sections(settings: Settings) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from vestibule import config
 from vestibule.changeover import Changeover, Passwords, changeover
+from vestibule.classifiers import SharedClassifier
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
 from vestibule.endpoint import Endpoint
@@ -39,6 +40,12 @@ class _Plan:
     models: Models
     passwords: Passwords
     secrets: tuple[SecretStr, ...]
+
+    @property
+    def shared_classifier(self) -> SharedClassifier | None:
+        """The classifier, if it asks a server."""
+        classifier = self.models.classifier
+        return classifier if isinstance(classifier, SharedClassifier) else None
 
 
 @dataclass(kw_only=True)
@@ -183,7 +190,7 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
         onlookers=[watch.monitoring.installer.view, *([] if album is None else [album])],
         claims=watch.outputs.claims,
     )
-    watch.monitoring.metrics.watch(watch.health, watch.outputs.mqtt, settings)
+    watch.show()
     watch.outputs.counters.watch([camera.id for camera in settings.cameras])
     watch.monitoring.installer.watch(settings, watch.health)
     log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
@@ -227,6 +234,17 @@ class _Watch:
     def __post_init__(self) -> None:
         self.health = Health([camera.id for camera in self.plan.settings.cameras], self.clock)
 
+    def show(self) -> None:
+        """Have the metrics tell of what runs now."""
+        shared = self.plan.shared_classifier
+        self.monitoring.metrics.watch(
+            self.health,
+            self.outputs.mqtt,
+            self.plan.settings,
+            files=self.outputs.files,
+            crops=None if shared is None else shared.crops,
+        )
+
     def tick(self, pipeline: LivePipeline) -> None:
         """Obey signals, feed the watchdog, tell how things are."""
         if self.wishes.stop:
@@ -235,7 +253,9 @@ class _Watch:
         elif self.wishes.reload:
             self.wishes.reload = False
             self._reload(pipeline)
-        self.outputs.tend(self.clock())
+        shared = self.plan.shared_classifier
+        problem = None if shared is None else shared.problem
+        self.outputs.tend(self.clock(), [] if problem is None else [problem])
         self.monitoring.installer.view.forget_unwatched()
         if stuck := self.health.stuck():
             self.notifier.status(f"stuck: {', '.join(stuck)}")  # and the watchdog is left to go hungry
@@ -287,7 +307,7 @@ class _Watch:
         self.outputs.counters.watch([camera.id for camera in settings.cameras])
         pipeline.change(settings, anew=concerns.anew, reopened=concerns.reopened)
         self.plan = replace(plan, models=self.plan.models)
-        self.monitoring.metrics.watch(self.health, self.outputs.mqtt, settings)
+        self.show()
         self.monitoring.installer.watch(settings, self.health)
         _warn_of_silent_rules(self.plan)
         self._ready = False  # it is told once the cameras that were opened anew have been tried

@@ -103,6 +103,7 @@ def test_a_server_killed_and_started_again_costs_no_reading(server: InferencePro
             for _ in range(5):  # the clock stands: the server rests, and is asked once only
                 assert same(classifier.classify(batch(2)), local.classify(batch(2)))
             assert classifier.crops == {"server": 2, "box": 10}
+            assert "cannot be reached; is it running" in str(classifier.problem)
         finally:
             server.start()
 
@@ -112,6 +113,7 @@ def test_a_server_killed_and_started_again_costs_no_reading(server: InferencePro
             return classifier.crops["server"] == 3
 
         wait_until(is_back, "the server's first answer")
+    assert classifier.problem is None
     assert len(problems(log)) == 1, "one line, however many batches fail"
     assert "cannot be reached" in problems(log)[0]
     assert [entry["event"] for entry in log].count("inference server answers") == 2

@@ -4,9 +4,11 @@ import json
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import get_args
 
 import pytest
@@ -14,19 +16,21 @@ from daemon_process import TOY_MODELS, Daemon, daemon
 from fakes import Clock
 from mqtt_client import make_message, needs_mosquitto, wait_until
 from prometheus_client.parser import text_string_to_metric_families
+from small_disk import small_disk
 from toyshop import clip, crossing
 
 from vestibule.alert_sections import AlertRule
 from vestibule.broker import Mosquitto
 from vestibule.camera_payloads import CameraState
 from vestibule.claims import ClaimDecision
+from vestibule.classifiers import Ran
 from vestibule.config import Settings
 from vestibule.health import STUCK_AFTER_S, Health
 from vestibule.metrics import Metrics
 from vestibule.mqtt_section import MqttConfig
 from vestibule.outbox import Outbox
 from vestibule.sections import CameraConfig
-from vestibule.sinks import MqttSink
+from vestibule.sinks import JsonlSink, MqttSink
 from vestibule.sources import Fate
 from vestibule.types import Message
 from vestibule_models.labels import GarmentLabel
@@ -64,14 +68,20 @@ def sample(metrics: Metrics) -> Samples:
 
 
 @contextmanager
-def watched(clock: Clock, outbox: Outbox | None = None) -> Iterator[tuple[Metrics, Health]]:
+def watched(
+    clock: Clock,
+    outbox: Outbox | None = None,
+    *,
+    files: Mapping[str, JsonlSink] = MappingProxyType({}),
+    crops: Counter[Ran] | None = None,
+) -> Iterator[tuple[Metrics, Health]]:
     """Metrics of a daemon without a broker."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         sink = MqttSink(MqttConfig(port=nobody.getsockname()[1]), site="store", outbox=outbox)
         try:
             metrics, health = Metrics(), Health(["door", "attic"], clock, clock)
-            metrics.watch(health, sink, Settings(cameras=CAMERAS, alerts=RULES))
+            metrics.watch(health, sink, Settings(cameras=CAMERAS, alerts=RULES), files=files, crops=crops)
             yield metrics, health
         finally:
             sink.close(0.1)
@@ -125,6 +135,35 @@ def test_visits_and_alerts_are_shown_before_the_first() -> None:
         for camera, rule in (("door", "suit"), ("door", "dress"), ("attic", "suit"))
     }
     assert value(samples, "vestibule_visit_events_total", camera="attic", type="new") == 0
+
+
+def test_a_file_that_cannot_be_written_is_shown_until_it_can(tmp_path: Path) -> None:
+    clock = Clock()
+    with small_disk(tmp_path / "disk") as disk:
+        file = JsonlSink(disk.folder / "events.jsonl", append=True, patient=True, clock=clock)
+        with watched(clock, files={"jsonl": file}) as (metrics, _):
+            shown = [value(sample(metrics), "vestibule_file_written", file="jsonl")]
+            disk.fill()
+            for number in range(20):  # the last block of the file has some room
+                file.publish(make_message(number))
+            shown.append(value(sample(metrics), "vestibule_file_written", file="jsonl"))
+            disk.empty()
+            clock.now_s += 60
+            file.tend()
+            shown.append(value(sample(metrics), "vestibule_file_written", file="jsonl"))
+        file.close()
+    assert shown == [1, 0, 1]
+
+
+def test_crops_are_told_by_who_classified_them_where_there_is_a_server() -> None:
+    with watched(Clock()) as (metrics, _):
+        assert "vestibule_classified_crops" not in page(metrics, "/metrics")[1]
+    crops = Counter[Ran]({"server": 0, "box": 0})
+    with watched(Clock(), crops=crops) as (metrics, _):
+        crops["server"] += 16
+        samples = sample(metrics)
+    assert value(samples, "vestibule_classified_crops_total", by="server") == 16
+    assert value(samples, "vestibule_classified_crops_total", by="box") == 0
 
 
 def test_two_do_not_know_of_each_other() -> None:
@@ -234,7 +273,8 @@ def configure(folder: Path, source: Path, broker: int, more: str = "") -> Path:
         "[visits]\nreentry_window_s = 1.0\n"
         f"[[cameras]]\nid = 'door'\nsource = '{source}'\n"
         "[[cameras]]\nid = 'attic'\nsource = 'rtsp://127.0.0.1:9/cam'\nusername = 'viewer'\n"
-        f"password_file = '{folder}/door-password'\n{more}",
+        f"password_file = '{folder}/door-password'\n"
+        f"[jsonl]\npath = '{folder}/events.jsonl'\n[ledger]\npath = '{folder}/ledger.sqlite3'\n{more}",
         encoding="utf-8",
     )
     return path
@@ -287,7 +327,9 @@ def test_a_daemon_shows_what_it_does(tmp_path: Path) -> None:
     documented = set(re.findall(r"^\| `(vestibule_\w+)", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE))
     shown = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name, _ in samples if name.startswith("vestibule_")}
     shown = {name for name in shown if f"{name}_total" not in shown}  # left of a counter's _created
-    assert documented == shown
+    assert documented == shown | {"vestibule_classified_crops_total"}  # which only those with a server have
+    assert value(samples, "vestibule_file_written", file="jsonl") == 1
+    assert value(samples, "vestibule_file_written", file="ledger") == 1
 
 
 @needs_mosquitto

@@ -1,16 +1,21 @@
 import errno
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from fakes import Clock
 from mqtt_client import make_message
+from small_disk import small_disk
 from structlog.testing import capture_logs
 
 from vestibule.errors import SinkError
 from vestibule.sinks import JsonlSink
 from vestibule.types import Message
 
+REMEDY = "free some space or name a file on another disk"
 PLAIN = Message(topic="vestibule/store/alerts", at_s=1002.34567, payload=b'{"b":1,"a":"\xc3\xa9"}')
 
 
@@ -115,6 +120,59 @@ class TestPatience:
             "events file not written; lines are kept in memory until it is",
             "events file written again",
         ]
+
+    def test_room_is_noticed_without_any_event(self, tmp_path: Path) -> None:
+        clock = Clock()
+        with small_disk(tmp_path / "disk") as mounted:
+            path = mounted.folder / "events.jsonl"
+            sink = JsonlSink(path, append=True, patient=True, clock=clock)
+            mounted.fill()
+            for number in range(20):  # the last block of the file has some room
+                sink.publish(make_message(number))
+            assert sink.problem == f"events file {path}: No space left on device; {REMEDY}"
+            clock.now_s += 60
+            sink.tend()
+            assert sink.problem is not None  # as full as before
+            mounted.empty()
+            sink.tend()
+            assert sink.problem is not None  # its pause is not over
+            clock.now_s += 60
+            sink.tend()
+            assert sink.problem is None
+            lines = path.read_bytes().splitlines()  # before closing
+            sink.close()
+        assert [json.loads(line)["payload"]["seq"] for line in lines] == list(range(20))
+
+    def test_two_threads_write_each_line_once(self, tmp_path: Path) -> None:
+        """A disk that refuses every other write, while one thread publishes and the other tends."""
+        path, done = tmp_path / "events.jsonl", Event()
+        sink = JsonlSink(path, append=True, patient=True, clock=itertools.count(0, 10).__next__)
+        assert sink._file is not None
+        real, refuses = sink._file, itertools.cycle([True, False])
+
+        class Flaky:
+            def write(self, data: memoryview) -> int:
+                if next(refuses):
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return real.write(data[: len(data) // 2 + 1]) or 0
+
+            def close(self) -> None:
+                real.close()
+
+        def tend() -> None:
+            while not done.is_set() or sink.problem is not None:
+                sink.tend()
+
+        sink._file = Flaky()  # type: ignore[assignment]
+        tending = Thread(target=tend)
+        tending.start()
+        for number in range(300):
+            sink.publish(make_message(number))
+        done.set()
+        tending.join(60)
+        sink._file = real
+        sink.close()
+        assert [json.loads(line)["payload"]["seq"] for line in path.read_bytes().splitlines()] == list(range(300))
 
     def test_memory_is_bounded_and_the_torn_line_is_kept(
         self, tmp_path: Path, disk: Callable[[JsonlSink, int], None], monkeypatch: pytest.MonkeyPatch

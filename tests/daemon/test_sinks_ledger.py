@@ -180,6 +180,22 @@ class TestWhateverHappens:
         sink.close()
         assert [row["visit_id"] for row in rows(path)] == ["door-1", "door-2"]
 
+    def test_a_disk_that_can_be_written_again_is_noticed_while_nobody_comes(self, disk: SmallDisk) -> None:
+        clock = Clock()
+        disk.set_writable(writable=False)
+        sink = ledger(disk.folder / "ledger.sqlite3", clock=clock)
+        assert "is the disk mounted, writable" in str(sink.problem)
+        clock.now_s += 100
+        sink.tend(NOON_S)
+        assert sink.problem is not None
+        disk.set_writable(writable=True)
+        sink.tend(NOON_S)
+        assert sink.problem is not None  # its pause is not over
+        clock.now_s += 100
+        sink.tend(NOON_S)
+        assert sink.problem is None
+        sink.close()
+
     def test_what_waits_in_memory_is_bounded(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: LogCapture
     ) -> None:

@@ -281,6 +281,26 @@ def test_what_waits_on_disk_is_for_the_next_start(log: LogCapture, broker: Mosqu
     assert [json.loads(message.payload)["seq"] for message in received] == [0, 1, 2]
 
 
+def test_what_is_wrong_elsewhere_is_in_the_health_until_it_is_not(broker: Mosquitto, tmp_path: Path) -> None:
+    outbox, ledger, file = Outbox(tmp_path / "outbox"), "ledger: full; free some space", "events file: likewise"
+    with (
+        listening(broker.port, "vestibule/shop-h/health") as received,
+        open_sink(MqttConfig(port=broker.port), outbox=outbox, site="shop-h") as sink,
+    ):
+        wait_until(lambda: len(received) == 1, "the health at the start")
+        for problems in ((ledger,), (ledger,), (ledger, file), ()):  # a repetition is no news
+            sink.tend(problems)
+        wait_until(lambda: len(received) == 4, "three changes")
+        outbox._degrade("outbox: full too")
+        sink.tend([ledger])
+        wait_until(lambda: len(received) == 5, "both")
+    for message in received:
+        Draft202012Validator(json_schema("health")).validate(json.loads(message.payload))
+    told = [tuple(json.loads(message.payload)["problems"]) for message in received]
+    assert told == [(), (ledger,), (ledger, file), (), ("outbox: full too", ledger)]
+    assert [json.loads(message.payload)["status"] for message in received].count("ok") == 2
+
+
 def test_health_is_retained_and_changes_with_the_disk(broker: Mosquitto, tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")
     with (

@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from vestibule.classifiers import Ran
 from vestibule.config import Settings
 from vestibule.health import Health
 from vestibule.metrics import Metrics
@@ -15,7 +17,7 @@ from vestibule.mqtt_section import MqttConfig
 from vestibule.observers import Stage
 from vestibule.outbox_file import Outcome
 from vestibule.sections import CameraConfig
-from vestibule.sinks import MqttSink
+from vestibule.sinks import JsonlSink, MqttSink
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "vestibule.json"
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -24,14 +26,17 @@ LABELS = {"job", "instance", "le"}
 
 
 @pytest.fixture(scope="module")
-def exported() -> dict[str, dict[str, set[str]]]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
     """By each sample's name its labels, and their values."""
     settings = Settings(cameras=(CameraConfig(id="door", source="0"),))
     sink = MqttSink(MqttConfig(port=9), site="store")
     try:
         metrics = Metrics()
-        metrics.watch(Health(["door"], lambda: 0.0), sink, settings)
+        health, crops = Health(["door"], lambda: 0.0), Counter[Ran]({"server": 0, "box": 0})
+        files = {"jsonl": JsonlSink(tmp_path_factory.mktemp("files") / "events.jsonl")}
+        metrics.watch(health, sink, settings, files=files, crops=crops)
         text = metrics.pages["/metrics"]().body.decode()
+        files["jsonl"].close()
     finally:
         sink.close(0.1)
     found: dict[str, dict[str, set[str]]] = {}
@@ -91,6 +96,7 @@ def test_everything_exported_is_on_the_dashboard(exported: dict[str, dict[str, s
 
 
 def test_the_words_of_the_labels_are_those_of_the_types(exported: dict[str, dict[str, set[str]]]) -> None:
+    assert exported["vestibule_classified_crops_total"]["by"] == set(get_args(Ran))
     assert exported["vestibule_stage_duration_seconds_count"]["stage"] == set(get_args(Stage))
     assert exported["vestibule_outbox_settled_events_total"]["outcome"] == set(get_args(Outcome))
 

@@ -157,6 +157,36 @@ def test_the_daemon_notices_room_on_the_disk_while_nobody_comes(disk: SmallDisk,
     assert received_ids(received) == []
 
 
+def test_the_health_tells_of_the_events_file_and_the_ledger_and_when_they_are_well_again(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    config = tmp_path / "vestibule.toml"
+    disk.set_writable(writable=False)
+    with lasting_broker(tmp_path) as (broker, received):
+        config.write_text(
+            f"config_version = 1\n[mqtt]\nport = {broker.port}\n"
+            f"[jsonl]\npath = '{disk.folder / 'seen.jsonl'}'\n[ledger]\npath = '{disk.folder / 'ledger'}'\n"
+            f"[[cameras]]\nid = 'door'\nsource = '{clip(tmp_path / 'empty.mp4', 60)}'\n",
+            encoding="utf-8",
+        )
+        with daemon(config) as running:
+            wait_until(lambda: b'"degraded"' in b"".join(on_topic(received, "/health")[-1:]), "the health says so")
+            told = json.loads(on_topic(received, "/health")[-1])["problems"]
+            assert 'vestibule_file_written{file="jsonl"} 0.0' in running.scrape("/metrics")[1]
+            assert 'vestibule_file_written{file="ledger"} 0.0' in running.scrape("/metrics")[1]
+            disk.set_writable(writable=True)
+            wait_until(lambda: b'"ok"' in on_topic(received, "/health")[-1], "the health says that it is well again")
+            assert 'vestibule_file_written{file="jsonl"} 1.0' in running.scrape("/metrics")[1]
+            assert 'vestibule_file_written{file="ledger"} 1.0' in running.scrape("/metrics")[1]
+            running.signal(signal.SIGTERM)
+            assert running.ended() == 0, running.printed
+    assert len(told) == 2
+    assert told[0].startswith(f"events file {disk.folder / 'seen.jsonl'}: Read-only file system; ")
+    assert told[1].startswith(f"ledger {disk.folder / 'ledger'}: ")
+    assert len(running.events("events file written again")) == 1
+    assert len(running.events("ledger written again")) == 1
+
+
 def test_an_outbox_file_that_was_damaged_while_nobody_ran(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox"
     with lasting_broker(tmp_path) as (broker, received):

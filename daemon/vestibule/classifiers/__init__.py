@@ -1,8 +1,9 @@
 """Garment classifiers: batches of crops in, readings out; one file per runtime."""
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
-from typing import Literal, Protocol, assert_never
+from typing import Literal, Protocol, assert_never, runtime_checkable
 
 from vestibule.cores import threads_of
 from vestibule.errors import ModelError
@@ -14,6 +15,9 @@ SHIPPED = ZOO / "garments-efflite0"
 _GPU_DEVICES = ("nvidia[0-9]*", "kfd", "nvhost*")
 """NVIDIA's, AMD's and Jetson's device nodes; without one, TensorFlow's ten seconds of import can be saved."""
 
+Ran = Literal["server", "box"]
+"""Where a crop was classified."""
+
 
 class Classifier(Protocol):
     """A network that reads garments."""
@@ -23,6 +27,19 @@ class Classifier(Protocol):
 
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order."""
+
+
+@runtime_checkable
+class SharedClassifier(Classifier, Protocol):
+    """One that asks a server, and takes over where that fails.
+
+    Attributes:
+        crops: how many were classified by the `server`, and how many on this `box`; only grow.
+        problem: why the server is not asked now, with the remedy; None while it answers, or was never asked.
+    """
+
+    crops: Counter[Ran]
+    problem: str | None
 
 
 def build_classifier(config: ClassifierConfig, *, max_crops: int = 16) -> Classifier:

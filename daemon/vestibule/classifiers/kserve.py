@@ -11,12 +11,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
+from vestibule.classifiers import Ran
 from vestibule.classifiers.litert import LitertClassifier
 from vestibule.classifiers.readings import output_order, to_input, to_readings, wanted_shapes
 from vestibule.errors import ModelError
@@ -40,7 +41,6 @@ _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 500), ("grpc.max_reconnect_bac
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
-Ran = Literal["server", "box"]
 
 
 class KserveClassifier:
@@ -53,6 +53,7 @@ class KserveClassifier:
 
     Attributes:
         crops: how many were classified where.
+        problem: why the server is not asked now, with the remedy; None while it answers, or was never asked.
 
     Raises:
         ModelError: a certificate or key cannot be read.
@@ -68,7 +69,8 @@ class KserveClassifier:
         self._local, self._clock = local, clock
         self._deadline_s = config.deadline_ms / 1000
         self._rests_until_s, self._rest_s = float("-inf"), _FIRST_REST_S
-        self._well: bool | None = None
+        self._answered = False
+        self.problem: str | None = None
 
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order; never waits longer for the server than the deadline."""
@@ -83,13 +85,13 @@ class KserveClassifier:
             # Spread, lest all boxes come back to a server at once; nothing secret hangs on it.
             self._rests_until_s = self._clock() + random.uniform(self._rest_s / 2, self._rest_s)  # noqa: S311
             self._rest_s = min(2 * self._rest_s, _LONGEST_REST_S)
-            if self._well is not False:
+            if self.problem is None:
                 log.warning("inference server failed; this box classifies meanwhile", problem=str(error))
-            self._well = False
+            self.problem = f"this box classifies alone: {error}"
             return None
-        if not self._well:
+        if self.problem is not None or not self._answered:
             log.info("inference server answers", address=self._server.address, model=self._server.model)
-        self._well, self._rest_s = True, _FIRST_REST_S
+        self._answered, self.problem, self._rest_s = True, None, _FIRST_REST_S
         return answer
 
 

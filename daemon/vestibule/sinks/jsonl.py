@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import structlog
@@ -25,6 +26,7 @@ class JsonlSink:
     """Writes one JSON object a line: `topic`, `at_s` since the start, and `payload` byte for byte as published.
 
     Every line is handed to the operating system before `publish` returns; a process that is killed loses none.
+    `publish` and `tend` may be called from two threads.
 
     Args:
         path: the file; its folder must exist.
@@ -53,13 +55,20 @@ class JsonlSink:
         self._patient = patient
         self._clock = clock
         self._file: FileIO | None = None
-        self._closed = self._failing = False
+        self._closed = False
+        self._problem: str | None = None
+        self._turn = Lock()
         self._waiting: deque[memoryview] = deque()
         self._retry_at_s, self._lost = 0.0, 0
         try:
             self._flush()
         except OSError as error:
             self._fail(error, starting=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file does not take what it should, with the remedy; None if it does."""
+        return self._problem
 
     def publish(self, message: Message) -> None:
         """Write one line for an event; what is retained is none.
@@ -71,24 +80,37 @@ class JsonlSink:
             return
         topic = json.dumps(message.topic, ensure_ascii=False).encode()
         at_s = json.dumps(round(message.at_s - self._start_s, 3)).encode()
-        self._write(b'{"topic":' + topic + b',"at_s":' + at_s + b',"payload":' + message.payload + b"}\n")
+        line = b'{"topic":' + topic + b',"at_s":' + at_s + b',"payload":' + message.payload + b"}\n"
+        with self._turn:
+            self._waiting.append(memoryview(line))
+            self._write()
+
+    def tend(self) -> None:
+        """Try a disk that failed again, also if no event comes; call it often, it keeps its own pauses."""
+        if self._problem is None or not self._turn.acquire(blocking=False):  # else an event is being written just now
+            return
+        try:
+            self._write()
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Write what waits, if the disk takes it, and close the file; safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._waiting and self._patient:
-            try:
-                self._flush()
-            except OSError:
-                _log.error("events file not written", file=str(self._path), lost=len(self._waiting))
-        if self._file is not None:
-            self._file.close()
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            if self._waiting and self._patient:
+                try:
+                    self._flush()
+                except OSError:
+                    _log.error("events file not written", file=str(self._path), lost=len(self._waiting))
+            if self._file is not None:
+                self._file.close()
 
-    def _write(self, data: bytes) -> None:
-        self._waiting.append(memoryview(data))
-        if self._failing and self._clock() < self._retry_at_s:
+    def _write(self) -> None:
+        """Write what waits, unless the last try was just now."""
+        if self._problem is not None and self._clock() < self._retry_at_s:
             self._forget_oldest()
             return
         try:
@@ -96,9 +118,9 @@ class JsonlSink:
         except OSError as error:
             self._fail(error)
         else:
-            if self._failing:
+            if self._problem is not None:
                 _log.info("events file written again", file=str(self._path), lost=self._lost)
-            self._failing, self._lost = False, 0
+            self._problem, self._lost = None, 0
 
     def _flush(self) -> None:
         """Open the file if it is not yet; write what waits. A line taken in part goes on where it stopped."""
@@ -133,9 +155,9 @@ class JsonlSink:
         misnamed = isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError))
         if not self._patient or (starting and misnamed):
             raise told from error
-        if not self._failing:
+        if self._problem is None:
             _log.error("events file not written; lines are kept in memory until it is", problem=str(told))
-        self._failing, self._retry_at_s = True, self._clock() + _RETRY_S
+        self._problem, self._retry_at_s = str(told), self._clock() + _RETRY_S
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:

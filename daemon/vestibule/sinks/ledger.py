@@ -97,7 +97,7 @@ class LedgerSink:
         self._write_due()
 
     def tend(self, now_s: float) -> None:
-        """Write what waits; once a day of the store, and at first, delete what is older than it may be.
+        """Write what waits, and try a file that failed; once a day, and at first, delete what is older than it may be.
 
         Args:
             now_s: Unix seconds, UTC.
@@ -130,9 +130,13 @@ class LedgerSink:
             self._waiting.clear()
             self._file.close()
 
+    @property
+    def _due(self) -> bool:
+        return bool(self._waiting) if self._problem is None else self._clock() >= self._retry_at_s
+
     def _write_due(self) -> None:
         """Who finds the other thread at work leaves it the rest: the other looks again after letting go."""
-        while self._waiting and (self._problem is None or self._clock() >= self._retry_at_s):
+        while self._due:
             if not self._turn.acquire(blocking=False):
                 return
             try:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 from typing import Literal
 
@@ -75,7 +75,8 @@ class MqttSink:
         self._announce = announce
         self._kept: dict[str, bytes] = {}  # retained, by topic; an empty one until the broker has forgotten the topic
         self._keeping = Lock()
-        self._told_problem: str | None = None
+        self._problems_elsewhere: tuple[str, ...] = ()
+        self._told_problems: tuple[str, ...] = ()
         self._states: deque[tuple[str, bytes]] = deque()  # retained, to be sent
         # What the broker has not answered for, in order; None is an event.
         self._under_way: deque[tuple[str, bytes] | None] = deque()
@@ -120,8 +121,13 @@ class MqttSink:
         self._outbox.add(message, ttl_s=self._config.alert_ttl_s if message.topic == self._alerts else None)
         self._send_due()
 
-    def tend(self) -> None:
-        """Try again what failed and can be tried without an event; call it a few times a second, from any thread."""
+    def tend(self, problems: Iterable[str] = ()) -> None:
+        """Try again what failed and can be tried without an event; call it a few times a second, from any thread.
+
+        Args:
+            problems: what is wrong elsewhere now, one line each with its remedy; told with the outbox's in the health.
+        """
+        self._problems_elsewhere = tuple(problems)
         self._outbox.tend()
         self._send_due()
 
@@ -179,11 +185,14 @@ class MqttSink:
                 client.publish(entry.message.topic, entry.message.payload, qos=1, properties=properties)
 
     def _health_changed(self) -> bool:
-        return self._announce and self._outbox.problem != self._told_problem
+        return self._announce and self._problems() != self._told_problems
+
+    def _problems(self) -> tuple[str, ...]:
+        problem = self._outbox.problem
+        return self._problems_elsewhere if problem is None else (problem, *self._problems_elsewhere)
 
     def _queue_health(self) -> None:
-        problem = self._told_problem = self._outbox.problem
-        problems = () if problem is None else (problem,)
+        problems = self._told_problems = self._problems()
         self._states.append((health_topic(self._config.prefix, self._site), health(self._site, problems)))
 
     def _handle_connected(self) -> None:
