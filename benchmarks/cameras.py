@@ -3,7 +3,7 @@
     python benchmarks/cameras.py [--seconds 8] [--most 16]
 
 Cameras are added until the 95th percentile of a frame's age, when what follows from it is published, is above 500 ms,
-or more than one frame in a hundred is dropped for lack of time. *busy* has people in view all the time (the demo's
+or more than one frame in a hundred is dropped for lack of time, twice in a row. *busy* has people in view all the time (the demo's
 scene), *quiet* shows an empty store. Both have a sensor's grain. CPU is in per cent of one core and camera.
 
 The RTSP server runs on the same cores as what is measured, in a process of its own: what it takes is shown, and the
@@ -48,6 +48,8 @@ def steps(clip: Path, seconds: float, most: int, models: Models) -> Iterator[tup
         if count > most:
             return
         run, server = measure(clip, count, seconds, models)
+        if not_kept_up(run):  # something else may have kept the machine busy just then
+            run, server = measure(clip, count, seconds, models)
         yield count, run, server
         if not_kept_up(run):
             return
