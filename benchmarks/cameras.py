@@ -3,8 +3,8 @@
     python benchmarks/cameras.py [--seconds 8] [--most 16]
 
 Cameras are added until the 95th percentile of a frame's age, when what follows from it is published, is above 500 ms,
-or more than one frame in a hundred is dropped for lack of time, twice in a row. *busy* has people in view all the time (the demo's
-scene), *quiet* shows an empty store. Both have a sensor's grain. CPU is in per cent of one core and camera.
+or more than one frame in a hundred is dropped for lack of time, twice in a row. *busy* has people in view all the time
+(the demo's scene), *quiet* shows an empty store. Both have a sensor's grain. CPU is in per cent of one core and camera.
 
 The RTSP server runs on the same cores as what is measured, in a process of its own: what it takes is shown, and the
 limit would be that much higher with cameras that bring their own processor.
