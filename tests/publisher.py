@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+from fakes import visit
 from mqtt_client import MODEL, WAIT_S, listening, make_alert, wait_saved, wait_until
 from paho.mqtt.client import MQTTMessage
 
@@ -29,7 +30,7 @@ from vestibule.outbox import Outbox
 from vestibule.payloads import alert_message, visit_message
 from vestibule.sections import LogConfig
 from vestibule.sinks import MqttSink
-from vestibule.types import Message, Visit
+from vestibule.types import Message
 
 CAMERAS = ("door", "floor")
 
@@ -40,21 +41,15 @@ def event(number: int) -> Message:
     if number % 3 == 0:
         alert = replace(make_alert(number), camera_id=camera)
         return alert_message(alert, site="store", prefix="vestibule", seq=number, model=MODEL)
-    visit = Visit(
-        visit_id=f"visit-{number}",
+    at_s = 1_700_000_001.0 + number
+    ended = replace(
+        visit(f"visit-{number}", phase="ended"),
         camera_id=camera,
-        first_seen_at_s=1_700_000_000.0 + number,
-        last_seen_at_s=1_700_000_001.0 + number,
-        entered=True,
-        zones=(),
-        garments=(),
-        phase="ended",
-        settled=False,
-        silent=False,
+        first_seen_at_s=at_s - 1,
+        last_seen_at_s=at_s,
         readings=0,
     )
-    at_s = visit.last_seen_at_s
-    return visit_message(visit, at_s=at_s, site="store", prefix="vestibule", seq=number, model=MODEL)
+    return visit_message(ended, at_s=at_s, site="store", prefix="vestibule", seq=number, model=MODEL)
 
 
 class Publisher:

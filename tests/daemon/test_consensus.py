@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from fakes import visit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from vestibule.alert_sections import AlertRule
 from vestibule.classifiers import SHIPPED
 from vestibule.consensus import Evidence
 from vestibule.rules import Rules
-from vestibule.types import Reading, Visit
+from vestibule.types import Reading
 from vestibule_models.artifact import GarmentManifest, GroupThresholds, ScoreMap, Thresholds, load_manifest
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel, GarmentName
 
@@ -27,19 +28,7 @@ ASKED: tuple[tuple[GarmentName, ...], ...] = (
     (GarmentGroup.OUTERWEAR,),
     (GarmentGroup.LIGHT_TOP,),
 )
-VISIT = Visit(
-    visit_id="door-1000-1",
-    camera_id="door",
-    first_seen_at_s=1.0,
-    last_seen_at_s=4.0,
-    entered=True,
-    zones=(),
-    garments=(),
-    phase="confirmed",
-    settled=True,
-    silent=False,
-    readings=3,
-)
+VISIT = replace(visit("door-1000-1", phase="confirmed"), first_seen_at_s=1.0, last_seen_at_s=4.0)
 
 
 def reading(dress: float, jeans: float = 0.0, *, quality: float = 0.5, at_s: float = 0.0, look: int = 0) -> Reading:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import visit
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
@@ -23,17 +24,10 @@ from vestibule.types import Alert, Garment, Message, Phase, Stay, Visit
 from vestibule_models.labels import GarmentLabel
 
 ALERT = make_alert()
-VISIT = Visit(
-    visit_id="store-door-0-1",
-    camera_id="door",
-    first_seen_at_s=0.0,
+VISIT = replace(
+    visit("store-door-0-1", phase="confirmed"),
     last_seen_at_s=12.3456,
-    entered=True,
-    zones=(),
     garments=(Garment(label="Jeans", score=0.75, votes=2),),
-    phase="confirmed",
-    settled=True,
-    silent=False,
     readings=5,
 )
 

@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from fakes import visit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,18 +23,12 @@ THRESHOLDS: dict[GarmentName, Thresholds] = {
     GarmentLabel.ROMPER: Thresholds(positives=4, likely=None, certain=None),
     GarmentLabel.BLOUSE: Thresholds(positives=25, likely=0.6, certain=None),
 }
-VISIT = Visit(
-    visit_id="door-1000-1",
-    camera_id="door",
+VISIT = replace(
+    visit("door-1000-1", phase="confirmed"),
     first_seen_at_s=1.0,
     last_seen_at_s=4.0,
-    entered=True,
     zones=("hall",),
     garments=(Garment(label="Dress", score=0.9, votes=3), Garment(label="Blazer", score=0.6, votes=2)),
-    phase="confirmed",
-    settled=True,
-    silent=False,
-    readings=3,
 )
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import fakes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,18 +50,12 @@ class Store:
 
     def visit(self, camera: str, first_s: float, last_s: float, *, entered: bool = True, silent: bool = False) -> Visit:
         self.count += 1
-        return Visit(
-            visit_id=f"{camera}-{self.count}",
+        return replace(
+            fakes.visit(f"{camera}-{self.count}", phase="confirmed", silent=silent),
             camera_id=camera,
             first_seen_at_s=first_s,
             last_seen_at_s=last_s,
             entered=entered,
-            zones=(),
-            garments=(),
-            phase="confirmed",
-            settled=True,
-            silent=silent,
-            readings=3,
         )
 
     def place(self, *arrivals: tuple[Visit, Appearance | None]) -> tuple[Stay | None, ...]:
