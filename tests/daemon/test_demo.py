@@ -110,8 +110,11 @@ def test_the_demo_leaves_an_annotated_video(printed: tuple[str, Path]) -> None:
 def test_the_demo_leaves_a_ledger_and_a_report_of_it(printed: tuple[str, Path], run: Run) -> None:
     text, folder = printed
     assert "report.html" in text
-    ended = [visit["visit_id"] for visit in run.payloads("visits") if visit["type"] == "end"]
-    assert sorted(row["visit_id"] for row in rows(folder / "ledger.sqlite3")) == sorted(ended)
+    ended = [visit for visit in run.payloads("visits") if visit["type"] == "end"]
+    kept = rows(folder / "ledger.sqlite3")
+    assert sorted(row["began_at_s"] for row in kept) == pytest.approx(
+        sorted(demo.BEGAN_AT.timestamp() + visit["first_seen_at_s"] for visit in ended), abs=0.01
+    )
     page = (folder / "report.html").read_text(encoding="utf-8")
     customers = len([person for person in CUSTOMERS if person["enters_s"]])
     assert f"<span>Customers</span><b>{customers}</b>" in page

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from vestibule.asyncapi import examples
-from vestibule.demo.examples import BEGAN_AT, replayed
+from vestibule.demo import BEGAN_AT
+from vestibule.demo.examples import replayed
 
 _OF_THE_NETWORKS = {"event_id", "visit_id", "alert_id", "seq", "score", "votes", "readings", "model"}
 """They differ by a little from one processor to another."""

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +25,8 @@ from vestibule.tail import AlertSubscriber
 from vestibule.types import Message
 
 HERE = Path(__file__).parent
+BEGAN_AT: Final = datetime(2026, 11, 2, 16, 0, tzinfo=UTC)
+"""When the clip is taken to begin, where it is not played at its own pace."""
 _LEDGER = "ledger.sqlite3"
 _CONNECT_S = 6.0
 _ARRIVE_S = 5.0
@@ -87,8 +90,8 @@ def demo(clip: Path | None, folder: Path, console: Console | None = None) -> int
 def _play(settings: config.Settings, clip: Path, video: Path, console: Console) -> tuple[Summary, list[float]]:
     stopwatch, received_s = _Stopwatch(), list[tuple[float, AlertPayload]]()
     live = console.is_terminal
-    # On the page alerts have an age; elsewhere the clip's own clock gives the same events on every run.
-    start_s = time.time() if live else 0.0
+    # On the page alerts have an age; elsewhere one and the same moment gives the same events on every run.
+    start_s = time.time() if live else BEGAN_AT.timestamp()
 
     def show(alert: AlertPayload) -> None:
         received_s.append((time.monotonic(), alert))

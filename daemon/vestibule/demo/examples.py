@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
@@ -24,13 +23,12 @@ from vestibule.asyncapi import EXAMPLES
 from vestibule.broker import HOST, Mosquitto
 from vestibule.claim_payloads import ClaimSetPayload, claim_set_topic
 from vestibule.claims import ClaimInbox
-from vestibule.demo import HERE
+from vestibule.demo import BEGAN_AT, HERE
 from vestibule.errors import SinkError
 from vestibule.payload_fields import SCHEMA_VERSION, encode
 from vestibule.replay import ReplayOptions, replay
 from vestibule.types import ClaimRequest, Message
 
-BEGAN_AT: Final = datetime(2026, 11, 2, 16, 0, tzinfo=UTC)
 _CLAIM: Final = ClaimSetPayload(schema_version=SCHEMA_VERSION, by="Ana", claim_id="k3J9x-0QmZ7w")
 _REACTS_S: Final = 5.0
 _STATES: Final = ("available", "health", "cameras", "counts")
