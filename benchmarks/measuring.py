@@ -29,7 +29,7 @@ def machine() -> str:
     with_features = f" ({', '.join(features)})" if features else ""
     return (
         f"{available_cores()} cores of {models[0].strip()}{with_features}, no GPU used; {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, {versions}; one thread per network"
+        f"{'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}, {versions}; one thread per network"
     )
 
 
