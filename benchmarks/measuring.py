@@ -27,9 +27,10 @@ def machine() -> str:
         f"{name} {metadata.version(name)}" for name in ("ai-edge-litert", "av", "opencv-python-headless")
     )
     with_features = f" ({', '.join(features)})" if features else ""
+    system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return (
-        f"{available_cores()} cores of {models[0].strip()}{with_features}, no GPU used; {platform.system()} "
-        f"{'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}, {versions}; one thread per network"
+        f"{available_cores()} cores of {models[0].strip()}{with_features}, no GPU used; {system}, "
+        f"Python {platform.python_version()}, {versions}; one thread per network"
     )
 
 
