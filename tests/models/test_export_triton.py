@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_classifier
 
+from vestibule_models import export_triton
 from vestibule_models.__main__ import main
 from vestibule_models.artifact import ZOO, GarmentManifest, load_manifest
 from vestibule_models.export_triton import _wait, config_text
@@ -59,6 +60,23 @@ def test_the_repository_answers_as_the_folder_does(tmp_path: Path, capsys: pytes
 def test_a_detector_is_not_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "triton", "person-mobilenet", "--out", str(tmp_path / "repository")]) == 1
     assert "only garment classifiers are served" in capsys.readouterr().err
+
+
+def test_the_shipped_classifier_is_exported_by_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[argparse.Namespace] = []
+
+    def noted(args: argparse.Namespace) -> int:
+        asked.append(args)
+        return 0
+
+    monkeypatch.setattr(export_triton, "run", noted)
+    assert main(["export", "--triton", str(tmp_path / "repository")]) == 0
+    assert (asked[0].model, asked[0].out, asked[0].max_wait_us) == ("garments-efflite0", tmp_path / "repository", 5000)
+    for arguments in ([], ["--triton", "x", "triton", "garments-efflite0", "--out", "y"]):
+        assert main(["export", *arguments]) == 1
+        assert "name what to export: one of garments, persons, formats, triton" in capsys.readouterr().err
 
 
 def test_a_wait_beyond_reason_is_refused() -> None:
