@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
+from vestibule.assignment import assign
 from vestibule.sections import CameraConfig
 from vestibule.stay_sections import StaysConfig
 from vestibule.types import Appearance, Stay, Visit
@@ -211,7 +211,7 @@ def unlikeness(a: Appearance, b: Appearance, same_person_distance: float) -> flo
 def _assign(costs: Floats, is_open: Sequence[bool]) -> dict[int, int]:
     """Row -> column, each once, of least total cost; only finite ones, and only columns that are open."""
     usable = np.where(np.isfinite(costs) & np.array(is_open, bool), costs, _NEVER)
-    rows, columns = linear_sum_assignment(usable)
+    rows, columns = assign(usable)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return {row: column for row, column in pairs if usable[row, column] < _NEVER}
 

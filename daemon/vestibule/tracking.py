@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from vestibule import colours
+from vestibule.assignment import assign
 from vestibule.sections import TrackingConfig
 from vestibule.track import Floats, Track
 from vestibule.types import Detections, Tracks
@@ -154,7 +154,7 @@ def _match(
     gate = np.where(found.whole[candidates], _COLOUR_GATE, _COVERED_COLOUR_GATE)
     allowed = (overlap >= least_iou) & (apart <= gate)
     # A pair that is not going to count must not outweigh, in the sum, any that does: these are all below zero.
-    rows, columns = linear_sum_assignment(np.where(allowed, _COLOUR_WEIGHT * (apart - 1) - overlap, 0.0))
+    rows, columns = assign(np.where(allowed, _COLOUR_WEIGHT * (apart - 1) - overlap, 0.0))
     good = allowed[rows, columns]
     pairs = [(tracks[r], int(candidates[c])) for r, c in zip(rows[good], columns[good], strict=True)]
     taken = set(rows[good].tolist())
