@@ -169,7 +169,7 @@ def test_a_revoked_phone_s_open_stream_ends(service: WebService, tmp_path: Path,
         with closing(Devices(tmp_path / "devices.sqlite3")) as devices:  # as the command line does
             devices.revoke(phone.device_id)
         assert list(stream) == []  # its end, not a time-out
-        assert service.hub.count == 1
+        wait_until(lambda: service.hub.count == 1, "its place to be free")
     assert phone.client.get("/api/events").status_code == 401
     assert other.client.get("/api/me").status_code == 200
 
