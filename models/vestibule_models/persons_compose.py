@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule_models.persons_decode import Bytes, Floats
-from vestibule_models.persons_places import chance, colour, draw_place
+from vestibule_models.persons_places import chance, colour, draw_place, furnish
 from vestibule_models.persons_sources import Photo, Sources
 
 PERSON, IGNORE = 1.0, -1.0
@@ -91,6 +91,8 @@ def _place(sources: Sources, height: int, width: int, rng: np.random.Generator) 
     """A place without people: a window of a photo, or a drawn room."""
     if chance(rng, 0.35) or not sources.places:
         image = draw_place(rng, height, width)
+        if chance(rng, 0.5):
+            furnish(rng, image)
     else:
         place = sources.places[int(rng.integers(len(sources.places)))]
         share = rng.uniform(0.5, 1.0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vestibule_models.calibration import Interval, wilson
 from vestibule_models.persons_decode import Bytes, Floats
-from vestibule_models.persons_places import add_reflections, draw_place, hang_posters
+from vestibule_models.persons_places import draw_place, furnish
 
 ROOMS = 1000
 _HEIGHT, _WIDTH = 360, 640
@@ -39,8 +39,7 @@ def furnished_rooms(count: int, seed: int) -> Iterator[Bytes]:
     for number in range(count):
         rng = np.random.default_rng([seed, number, _HEIGHT, _WIDTH])
         image = draw_place(rng, _HEIGHT, _WIDTH)
-        hang_posters(rng, image)
-        add_reflections(rng, image)
+        furnish(rng, image)
         yield image
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from vestibule_models.persons_decode import Bytes
 
-_HALF_A_SHIRT = ((0.3, 0), (0, 0.3), (0.15, 0.4), (0.25, 0.3), (0.25, 1))
+_HALF_A_SHIRT = ((0.3, 0), (0, 0.3), (0.15, 0.42), (0.25, 0.3), (0.25, 1))
 _SHIRT = (*((1 - across, down) for across, down in _HALF_A_SHIRT), *reversed(_HALF_A_SHIRT))
 _DRESS = ((0.35, 0), (0.65, 0), (0.62, 0.35), (1, 1), (0, 1), (0.38, 0.35))
 """Outlines of garments that hang on a poster: shares of its width and height."""
@@ -27,6 +27,12 @@ def draw_place(rng: np.random.Generator, height: int, width: int) -> Bytes:
         rough = np.asarray(cv2.resize(grain, (width, height)), np.float32)[..., np.newaxis]
         image = np.clip(image + rough, 0, 255).astype(np.uint8)
     return image
+
+
+def furnish(rng: np.random.Generator, image: Bytes) -> None:
+    """Hang posters into a room and add what its floor and a mirror show, in place."""
+    hang_posters(rng, image)
+    add_reflections(rng, image)
 
 
 def hang_posters(rng: np.random.Generator, image: Bytes) -> None:
@@ -69,21 +75,7 @@ def add_reflections(rng: np.random.Generator, image: Bytes) -> None:
 def _draw_garment(rng: np.random.Generator, image: Bytes, window: tuple[int, int, int, int]) -> None:
     """A shirt with sleeves, or a dress, as a flat shape."""
     x, y, w, h = window
-    if chance(rng, 0.5):
-        shape = [
-            (0.3, 0),
-            (0.7, 0),
-            (1, 0.3),
-            (0.85, 0.42),
-            (0.75, 0.3),
-            (0.75, 1),
-            (0.25, 1),
-            (0.25, 0.3),
-            (0.15, 0.42),
-            (0, 0.3),
-        ]
-    else:
-        shape = [(0.35, 0), (0.65, 0), (0.62, 0.35), (1, 1), (0, 1), (0.38, 0.35)]
+    shape = _SHIRT if chance(rng, 0.5) else _DRESS
     points = np.array([[x + w * across, y + h * down] for across, down in shape], np.int32)
     cv2.fillPoly(image, [points], colour(rng), cv2.LINE_AA)
 
