@@ -12,6 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.video.reformatter import VideoReformatter
 from fakes import tracks
 from footage import moving_square, write_clip
 from toyshop import FPS, ToyClassifier, ToyDetector, clip, crossing, frames
@@ -195,11 +196,12 @@ def test_a_crop_is_a_view_until_it_is_resized_into_the_classifiers_picture(model
 
 
 def test_only_frames_to_analyse_are_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    converted = Counter[str]()
+    converted, reformatters = Counter[str](), set[int]()
 
-    def counting(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    def counting(picture: av.VideoFrame, reformatter: VideoReformatter) -> npt.NDArray[np.uint8]:
         converted["frames"] += 1
-        return to_bgr(picture)
+        reformatters.add(id(reformatter))
+        return to_bgr(picture, reformatter)
 
     monkeypatch.setattr(network, "to_bgr", counting)
     container = av.open(str(write_clip(tmp_path / "a.mp4", moving_square(100), fps=25)))
@@ -209,3 +211,4 @@ def test_only_frames_to_analyse_are_converted(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(SourceError):
         list(source.frames())
     assert converted["frames"] in (20, 21)  # of a hundred
+    assert len(reformatters) == 1  # setting one up takes longer than a conversion

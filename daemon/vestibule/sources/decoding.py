@@ -8,6 +8,7 @@ import av.logging
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 Fate = Literal[
@@ -54,9 +55,15 @@ def picture_size(picture: av.VideoFrame) -> tuple[int, int]:
     return picture.width, picture.height
 
 
-def to_bgr(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    """Return uint8 (H, W, 3) BGR, turned upright where the container says that the camera was held on its side."""
-    image = np.asarray(picture.to_ndarray(format="bgr24"), dtype=np.uint8)
+def to_bgr(picture: av.VideoFrame, reformatter: VideoReformatter) -> npt.NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) BGR, turned upright where the container says that the camera was held on its side.
+
+    Args:
+        picture: as decoded.
+        reformatter: one for all pictures of a source; it keeps what it needs to know of their format. A picture left
+            to itself sets that up anew, threads included, which takes longer than the conversion.
+    """
+    image = np.asarray(reformatter.reformat(picture, format="bgr24", threads=1).to_ndarray(), dtype=np.uint8)
     turn = _turn(picture)
     if turn in _QUARTER_TURNS:
         return np.asarray(cv2.rotate(image, _QUARTER_TURNS[turn]), dtype=np.uint8)

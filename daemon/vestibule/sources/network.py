@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 import av
 import structlog
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from vestibule.errors import SourceError, SourceProblem
@@ -48,7 +49,7 @@ class NetworkSource:
         silence_ffmpeg()
         self._name = f"camera {camera.id} ({redacted(camera.source)})"
         self._camera_id = camera.id
-        self._framing = Framing(camera)
+        self._framing, self._reformatter = Framing(camera), VideoReformatter()
         self._capture = capture
         self._thinning = Thinning(capture.analysed_fps)
         self._arrivals = ArrivalClock(capture.max_frame_age_s)
@@ -151,7 +152,7 @@ class NetworkSource:
         if not self._each_alone and not self._thinning.due(captured_at_s):
             self._count("thinned")
             return None
-        image = to_bgr(picture)
+        image = to_bgr(picture, self._reformatter)
         if is_blank(image):
             self._count("blank")
             return None

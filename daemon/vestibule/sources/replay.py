@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from av.video.reformatter import VideoReformatter
+
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources.decoding import Count, Thinning, to_bgr
 from vestibule.sources.framing import Framing
@@ -38,7 +40,7 @@ class ReplaySource:
 
     def __init__(self, path: Path, camera: CameraConfig, start_s: float, first_seq: int = 0) -> None:
         self._file = VideoFile(path)
-        self._framing = Framing(camera)
+        self._framing, self._reformatter = Framing(camera), VideoReformatter()
         self._start_s = start_s
         self.width, self.height = self._file.width, self._file.height
         self.frames_expected = self._file.frames_expected
@@ -55,7 +57,7 @@ class ReplaySource:
         for time_s, picture in self._file.pictures():
             seq, captured_at_s = self.next_seq, self._start_s + time_s
             self.next_seq, self.end_s = seq + 1, captured_at_s + self._file.period_s
-            yield self._framing.frame(seq=seq, captured_at_s=captured_at_s, image=to_bgr(picture))
+            yield self._framing.frame(seq=seq, captured_at_s=captured_at_s, image=to_bgr(picture, self._reformatter))
 
     def close(self) -> None:
         """Let go of the file; may be called from another thread and more than once."""
@@ -94,7 +96,7 @@ class PacedSource:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._file = VideoFile(Path(camera.source))
-        self._framing = Framing(camera)
+        self._framing, self._reformatter = Framing(camera), VideoReformatter()
         self._thinning = Thinning(capture.analysed_fps)
         self._clock, self._count = clock, count
         self._sleep = sleep
@@ -121,7 +123,7 @@ class PacedSource:
             now_s = self._clock()
             self._count("captured")
             if self._thinning.due(now_s):
-                yield self._framing.frame(seq=seq, captured_at_s=now_s, image=to_bgr(picture))
+                yield self._framing.frame(seq=seq, captured_at_s=now_s, image=to_bgr(picture, self._reformatter))
             else:
                 self._count("thinned")
 
