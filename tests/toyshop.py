@@ -73,6 +73,27 @@ class ToyDetector:
         )
 
 
+class ToyBatchDetector(ToyDetector):
+    """Takes four frames in one go.
+
+    Attributes:
+        goes: the cameras whose frames it was given together.
+    """
+
+    most_frames = 4
+
+    def __init__(self) -> None:
+        self.goes: list[list[str]] = []
+
+    def detect(self, frame: Frame) -> Detections:
+        self.goes.append([frame.camera_id])
+        return super().detect(frame)
+
+    def detect_all(self, frames: Sequence[Frame]) -> list[Detections]:
+        self.goes.append([frame.camera_id for frame in frames])
+        return [super(ToyBatchDetector, self).detect(frame) for frame in frames]
+
+
 class ToyClassifier:
     """Reads the hue in the middle."""
 

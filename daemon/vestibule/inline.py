@@ -63,7 +63,7 @@ def _read_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
 
 def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
     now_s = frame.captured_at_s
-    tracks, crops = stages.vision.look(frame, stages.desk.settled(frame.camera_id))
+    ((tracks, crops),) = stages.vision.look([frame], stages.desk.settled)
     messages = stages.desk.see(tracks, now_s)
     stages.batcher.add(crops, now_s)
     messages += _classify_due(stages, now_s)

@@ -7,8 +7,8 @@ from vestibule.claims import ClaimDecision
 from vestibule.types import Crop, Message, Tracks, Visit
 
 Stage = Literal["look", "classify", "decide", "publish"]
-"""What is timed. look: one frame; classify: one batch; decide: one frame's tracks or one batch's readings;
-publish: the messages of one decision, until every sink has them."""
+"""What is timed. look: one frame, or those that went together; classify: one batch; decide: one frame's tracks or one
+batch's readings; publish: the messages of one decision, until every sink has them."""
 
 
 class Meter(Protocol):

@@ -158,26 +158,31 @@ class LivePipeline:
             self._health.beat("look")
             with suppress(queue.Empty):
                 self._take_over(self._for_vision.get_nowait())
-            frame = self._slots.get(_TICK_S)
-            if frame is None:
-                if self._captures_over.is_set():
-                    break
-                continue
-            if frame.captured_at_s < self._begun_s.get(frame.camera_id, 0.0):
-                self._health.frame(frame.camera_id, "too_old")  # a change may have put a mask over what it shows
-                continue
-            if self._clock() - frame.captured_at_s > self._capture.max_frame_age_s:
-                self._health.frame(frame.camera_id, "too_old")
-                continue
-            with self._timed("look"):
-                tracks, crops = self._stages.vision.look(frame, self._stages.desk.settled(frame.camera_id))
-            self._health.frame(frame.camera_id, "analysed")
-            for onlooker in self._onlookers:
-                onlooker.saw(tracks, crops)
-            self._put(self._for_desk, replace(tracks, frame=_without_picture(frame)))
-            if crops:
-                self._put(self._crops, crops)
+            waiting = self._slots.get(_TICK_S, self._stages.vision.most_frames)
+            if not waiting and self._captures_over.is_set():
+                break
+            if frames := [frame for frame in waiting if self._counts(frame)]:
+                with self._timed("look"):
+                    looks = self._stages.vision.look(frames, self._stages.desk.settled)
+                for tracks, crops in looks:
+                    self._hand_on(tracks, crops)
         self._put(self._crops, None)
+
+    def _counts(self, frame: Frame) -> bool:
+        """Whether to look at a frame; one that is too old is counted as such."""
+        begun_s = self._begun_s.get(frame.camera_id, 0.0)  # a change may have put a mask over what it shows
+        too_old = self._clock() - frame.captured_at_s > self._capture.max_frame_age_s or frame.captured_at_s < begun_s
+        if too_old:
+            self._health.frame(frame.camera_id, "too_old")
+        return not too_old
+
+    def _hand_on(self, tracks: Tracks, crops: tuple[Crop, ...]) -> None:
+        self._health.frame(tracks.frame.camera_id, "analysed")
+        for onlooker in self._onlookers:
+            onlooker.saw(tracks, crops)
+        self._put(self._for_desk, replace(tracks, frame=_without_picture(tracks.frame)))
+        if crops:
+            self._put(self._crops, crops)
 
     def _take_over(self, change: Change) -> None:
         self._stages.vision.change(change)

@@ -27,9 +27,14 @@ class Slots:
             for camera_id in camera_ids:
                 self._frames.pop(camera_id, None)
 
-    def get(self, timeout_s: float) -> Frame | None:
-        """Return the frame that waited longest; None if there was none in time."""
+    def get(self, timeout_s: float, most: int = 1) -> list[Frame]:
+        """Return the frames that waited longest, each of another camera; nothing if there was none in time.
+
+        Args:
+            timeout_s: for the first one; nobody waits for more.
+            most: of them.
+        """
         with self._ready:
             if not self._frames:
                 self._ready.wait(timeout_s)
-            return self._frames.pop(next(iter(self._frames))) if self._frames else None
+            return [self._frames.pop(camera_id) for camera_id in list(self._frames)[:most]]

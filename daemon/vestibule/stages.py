@@ -3,7 +3,7 @@
 `Vision` runs in one thread and `Desk` in another; between them flow only frozen types.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,7 @@ from vestibule.classifiers import Classifier, build_classifier
 from vestibule.config import Settings
 from vestibule.cores import threads_of
 from vestibule.cropping import Cropper
-from vestibule.detectors import Detector, build_detector
+from vestibule.detectors import BatchDetector, Detector, build_detector
 from vestibule.gating import MotionGate
 from vestibule.payloads import alert_message, visit_message
 from vestibule.rules import Rules
@@ -43,7 +43,11 @@ class Change:
 
 
 class Vision:
-    """Frames of any camera in, tracks and crops out."""
+    """Frames of any camera in, tracks and crops out.
+
+    Attributes:
+        most_frames: looked at in one go, each of another camera; 1 where the detector gains nothing by more.
+    """
 
     def __init__(self, settings: Settings, detector: Detector, classifier: Classifier) -> None:
         self._settings = settings
@@ -51,6 +55,7 @@ class Vision:
         self._usual_score = settings.detector.score_threshold or detector.manifest.score_threshold
         self._spec = classifier.manifest.input
         self._cameras: dict[str, _Eyes] = {}
+        self.most_frames = detector.most_frames if isinstance(detector, BatchDetector) else 1
 
     def change(self, change: Change) -> None:
         """Forget whom the cameras that begin anew have seen."""
@@ -58,23 +63,27 @@ class Vision:
         for camera_id in change.anew:
             self._cameras.pop(camera_id, None)
 
-    def look(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
-        """Detect, follow and crop.
+    def look(
+        self, frames: Sequence[Frame], settled: Callable[[str], frozenset[int]]
+    ) -> list[tuple[Tracks, tuple[Crop, ...]]]:
+        """Detect, follow and crop; the frames that need the detector go to it together.
 
         Args:
-            frame: the newest of its camera.
-            settled: that camera's tracks that need no more readings.
-        """
-        eyes = self._cameras.get(frame.camera_id) or self._open_eyes(frame.camera_id)
-        tracks = eyes.tracker.update(self._people(frame, eyes))
-        return tracks, eyes.cropper.crops(tracks, settled)
+            frames: each the newest of another camera, at most `most_frames`.
+            settled: a camera's tracks that need no more readings.
 
-    def _people(self, frame: Frame, eyes: "_Eyes") -> Detections:
-        if eyes.gate.opens(frame, anyway=not eyes.tracker.is_sure) or eyes.seen is None:
-            found = self._detector.detect(frame)
-            eyes.seen = (found.boxes_xyxy, found.scores)
-            return found
-        return Detections(frame=frame, boxes_xyxy=eyes.seen[0], scores=eyes.seen[1])
+        Returns:
+            One pair a frame, in their order.
+        """
+        views = [(frame, self._cameras.get(frame.camera_id) or self._open_eyes(frame.camera_id)) for frame in frames]
+        for found in self._detect([frame for frame, eyes in views if eyes.need(frame)]):
+            self._cameras[found.frame.camera_id].seen = (found.boxes_xyxy, found.scores)
+        return [eyes.follow(frame, settled(frame.camera_id)) for frame, eyes in views]
+
+    def _detect(self, frames: Sequence[Frame]) -> Sequence[Detections]:
+        if isinstance(self._detector, BatchDetector) and len(frames) > 1:
+            return self._detector.detect_all(frames)
+        return [self._detector.detect(frame) for frame in frames]
 
     def _open_eyes(self, camera_id: str) -> "_Eyes":
         settings = self._settings
@@ -91,13 +100,24 @@ class _Eyes:
     """What looks at one camera's frames.
 
     Attributes:
-        seen: boxes and scores of what the detector found when it last looked.
+        seen: boxes and scores of what the detector found when it last looked; not the picture, which is to go.
     """
 
     gate: MotionGate
     tracker: Tracker
     cropper: Cropper
     seen: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+
+    def need(self, frame: Frame) -> bool:
+        """Whether the detector is to look at this frame."""
+        return self.gate.opens(frame, anyway=not self.tracker.is_sure) or self.seen is None
+
+    def follow(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
+        """Go on with what was found in this frame, or last."""
+        assert self.seen is not None, "the first frame is always looked at"  # noqa: S101
+        boxes_xyxy, scores = self.seen
+        tracks = self.tracker.update(Detections(frame=frame, boxes_xyxy=boxes_xyxy, scores=scores))
+        return tracks, self.cropper.crops(tracks, settled)
 
 
 class Desk:

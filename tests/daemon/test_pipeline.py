@@ -1,3 +1,4 @@
+import itertools
 import json
 import threading
 import time
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from fakes import claim_request
 from mqtt_client import wait_until
 from structlog.testing import capture_logs
-from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_stages
+from toyshop import ToyBatchDetector, ToyClassifier, ToyDetector, crossing, frames, toy_stages
 
 from vestibule.claims import ClaimInbox
 from vestibule.config import Settings
@@ -301,6 +302,54 @@ def test_frames_that_are_too_old_are_not_analysed() -> None:
     assert "frames_analysed" not in counts
     assert counts["frames_too_old"] + counts.get("frames_overtaken", 0) == 50
     assert sink.messages == []
+
+
+def test_frames_that_wait_are_looked_at_together_and_none_waits_for_another() -> None:
+    """`a` comes alone, and goes alone; while it is looked at, two frames of each other camera come."""
+    looking, wait_for = threading.Event(), threading.Event()
+    all_have_put = threading.Barrier(4, action=wait_for.set)
+
+    class Detector(ToyBatchDetector):
+        def detect(self, frame: Frame) -> Detections:
+            looking.set()
+            wait_for.wait(20)
+            return super().detect(frame)
+
+    def play(camera: str) -> Iterator[Frame]:
+        if camera != "a":
+            looking.wait(20)
+        for frame in itertools.islice(frames(1, crossing("Dress", 0.0), camera=camera), 1 if camera == "a" else 2):
+            yield replace(frame, captured_at_s=time.time())
+        if camera != "a":
+            all_have_put.wait(20)
+
+    detector = Detector()
+    pipeline, _, _ = live(
+        {name: lambda name=name: play(name) for name in "abcde"},  # type: ignore[misc]
+        models=Models(detector=detector, classifier=ToyClassifier()),
+    )
+    assert run_to_the_end(pipeline) == []
+    assert (detector.goes[0], sorted(detector.goes[1])) == (["a"], ["b", "c", "d", "e"])
+    assert len(detector.goes) == 2
+    counts = pipeline._health.counts
+    assert (counts["frames_analysed"], counts["frames_overtaken"]) == (5, 4)
+
+
+def test_a_frame_that_is_too_old_is_not_taken_along() -> None:
+    capture, detector = CAPTURE.model_copy(update={"max_frame_age_s": 5.0}), ToyBatchDetector()
+
+    def play(camera: str) -> Iterator[Frame]:
+        for frame in itertools.islice(frames(1, camera=camera), 3):
+            yield replace(frame, captured_at_s=time.time() - (60 if camera == "late" else 0))
+
+    pipeline, _, _ = live(
+        {name: lambda name=name: play(name) for name in ("door", "late")},  # type: ignore[misc]
+        models=Models(detector=detector, classifier=ToyClassifier()),
+        capture=capture,
+    )
+    assert run_to_the_end(pipeline) == []
+    assert {camera for go in detector.goes for camera in go} == {"door"}
+    assert pipeline._health.counts["frames_too_old"] >= 1
 
 
 def test_frames_between_stages_carry_no_pixels() -> None:

@@ -157,7 +157,7 @@ def looks_in(root: object) -> int:
 def watch(stages: Stages, seconds: float, begin_s: float, *walks: Any) -> None:  # noqa: ANN401 - the toy shop's walks
     for frame in frames(seconds, *walks):
         at = dataclasses.replace(frame, captured_at_s=begin_s + frame.captured_at_s)
-        tracks, crops = stages.vision.look(at, stages.desk.settled("door"))
+        ((tracks, crops),) = stages.vision.look([at], stages.desk.settled)
         stages.desk.see(tracks, at.captured_at_s)
         stages.batcher.add(crops, at.captured_at_s)
         while batch := stages.batcher.take(at.captured_at_s, all_of_them=True):

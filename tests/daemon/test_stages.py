@@ -1,14 +1,15 @@
 """The desk and the vision while a configuration is changed under them."""
 
 import json
+import weakref
 from collections.abc import Sequence
 
 import pytest
-from toyshop import crossing, frames, toy_models
+from toyshop import ToyBatchDetector, ToyClassifier, crossing, frames, picture, toy_models
 
 from vestibule.config import Settings
-from vestibule.stages import Change, Stages, build_stages
-from vestibule.types import Message, Reading, Tracks
+from vestibule.stages import Change, Models, Stages, build_stages
+from vestibule.types import Frame, Message, Reading, Tracks
 
 Table = dict[str, object]
 CAMERAS: tuple[Table, Table] = ({"id": "door", "source": "0"}, {"id": "floor", "source": "1"})
@@ -37,7 +38,7 @@ class Shop:
         for frame in frames(end_s, crossing("Dress", 0.5, seconds=4), camera=camera):
             if frame.captured_at_s < begin_s:
                 continue
-            tracks, crops = self.stages.vision.look(frame, frozenset())
+            ((tracks, crops),) = self.stages.vision.look([frame], lambda _: frozenset())
             self.stages.batcher.add(crops, frame.captured_at_s)
             batch = self.stages.batcher.take(frame.captured_at_s, all_of_them=True)
             readings = () if batch is None else self.stages.classifier.classify(batch)
@@ -92,3 +93,39 @@ def test_what_was_on_its_way_from_a_camera_that_is_gone_or_another_is_dropped(sh
         shop.hand_in(tracks, readings)
     shop.tell(shop.stages.desk.finish(5.0))
     assert shop.told == [("door", "end"), ("floor", "end")]
+
+
+def test_frames_that_are_looked_at_together_tell_the_same_as_one_by_one() -> None:
+    cameras: list[Table] = [{"id": name, "source": "0"} for name in ("door", "floor", "till")]
+    config, detector = settings(*cameras), ToyBatchDetector()
+    together = build_stages(config, config.cameras, Models(detector=detector, classifier=ToyClassifier())).vision
+    one_by_one = build_stages(config, config.cameras, toy_models()).vision
+    assert (together.most_frames, one_by_one.most_frames) == (4, 1)
+    walks = {"door": crossing("Dress", 0.5), "floor": crossing("Jeans", 0.7), "till": crossing("Blazer", 9.0)}
+    seen = 0
+    for moment in zip(*(frames(3, walk, camera=name) for name, walk in walks.items()), strict=True):
+        looks = together.look(moment, lambda _: frozenset())
+        for frame, (tracks, crops) in zip(moment, looks, strict=True):
+            ((alone, alone_crops),) = one_by_one.look([frame], lambda _: frozenset())
+            assert tracks.frame is frame
+            assert (tracks.ids.tolist(), tracks.boxes_xyxy.tolist()) == (alone.ids.tolist(), alone.boxes_xyxy.tolist())
+            assert [crop.track_id for crop in crops] == [crop.track_id for crop in alone_crops]
+            seen += len(tracks.ids)
+    assert seen > 30
+    # Nothing moves at the till, so that its frames stay out of the batches but for one a second.
+    assert sum("till" in go for go in detector.goes) <= 4
+    assert sum(go == ["door", "floor"] for go in detector.goes) > 15
+    assert all(len(set(go)) == len(go) for go in detector.goes)
+
+
+def test_what_is_kept_of_a_look_holds_no_picture() -> None:
+    config = settings(*CAMERAS)
+    vision = build_stages(config, config.cameras, toy_models()).vision
+    image = picture([("Dress", 0.5, 0.8)])
+    gone = weakref.ref(image)
+    ((tracks, crops),) = vision.look(
+        [Frame(camera_id="door", seq=0, captured_at_s=0.0, image=image)], lambda _: frozenset()
+    )
+    assert (len(tracks.ids), len(crops)) == (1, 1)
+    del image, tracks
+    assert gone() is None  # what is left is the crop

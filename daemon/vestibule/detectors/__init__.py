@@ -1,6 +1,7 @@
 """Frames -> Detections: people found by a network, the shipped one or the user's own."""
 
-from typing import Protocol, assert_never
+from collections.abc import Sequence
+from typing import Protocol, assert_never, runtime_checkable
 
 from vestibule.cores import threads_of
 from vestibule.detectors.letterboxed import LetterboxedDetector, Network, load_detector_manifest, runtime_of
@@ -20,6 +21,21 @@ class Detector(Protocol):
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame, best score first."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """One that gains by looking at several frames together.
+
+    Attributes:
+        most_frames: so many that it takes in one go; 1 where it gains nothing.
+    """
+
+    most_frames: int
+
+    def detect_all(self, frames: Sequence[Frame]) -> Sequence[Detections]:
+        """Return the people of each frame, in their order; as `detect` would, but for rounding."""
         ...
 
 
