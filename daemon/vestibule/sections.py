@@ -177,14 +177,24 @@ class DetectorConfig(Section):
 
     Attributes:
         model: a model folder (manifest.json and .tflite or .onnx); the shipped one if absent.
+        input_size: width x height that pictures are fitted into, pixels; the manifest's if absent.
         score_threshold: the manifest's if absent.
         nms_iou: of two boxes that overlap more, the lower score goes.
     """
 
     model: Path | None = None
+    input_size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")] | None = None
     score_threshold: float | None = Field(default=None, gt=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, lt=1)
     threads: Threads = "auto"
+
+    @property
+    def input_wh(self) -> tuple[int, int] | None:
+        """`input_size` as two numbers."""
+        if self.input_size is None:
+            return None
+        width, height = self.input_size.split("x")
+        return int(width), int(height)
 
 
 class TrackingConfig(Section):

@@ -196,6 +196,7 @@ class DetectorManifest(_Manifest):
         classes: how many the network tells apart.
         person_class: the index of "person" among them.
         score_threshold: lowest useful score, from the precision-recall curve that came with the network.
+        resizable: the input's height and width may be other multiples of this many pixels; None: only its own.
     """
 
     kind: Literal["person-detector"]
@@ -204,6 +205,28 @@ class DetectorManifest(_Manifest):
     classes: int = Field(gt=0)
     person_class: int = Field(ge=0)
     score_threshold: float = Field(default=0.3, gt=0, lt=1)
+    resizable: int | None = Field(default=None, gt=0)
+
+    def resized(self, width: int, height: int) -> "DetectorManifest":
+        """Return the manifest of the same network with an input of another size, pixels.
+
+        Raises:
+            ArtifactError: the network does not take that size.
+        """
+        spec = self.input
+        if (width, height) == (spec.width, spec.height):
+            return self
+        if self.resizable is None:
+            raise ArtifactError(
+                f"model {self.name} takes {spec.width}x{spec.height} only, not {width}x{height}, for its manifest has "
+                "no `resizable`; leave the input size out, or use a model that can be resized"
+            )
+        if width % self.resizable or height % self.resizable:
+            raise ArtifactError(
+                f"model {self.name} takes no input of {width}x{height}: width and height must be multiples of "
+                f"{self.resizable}, as in {spec.width}x{spec.height}, its own"
+            )
+        return self.model_copy(update={"input": spec.model_copy(update={"width": width, "height": height})})
 
 
 Manifest = Annotated[GarmentManifest | DetectorManifest, Field(discriminator="kind")]

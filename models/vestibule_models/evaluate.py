@@ -42,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     persons.add_argument(
         "--rooms", type=int, default=1, help="drawn for each view of rendered people (default %(default)s)"
     )
+    persons.add_argument(
+        "--input-size",
+        type=_size,
+        metavar="WxH",
+        help="what pictures are fitted into, pixels, where the model can be resized (default: the model's own)",
+    )
     persons.add_argument("--no-hog", action="store_true", help="leave OpenCV's HOG detector out")
 
 
@@ -72,6 +78,14 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         args.html.write_text(page, encoding="utf-8")
     return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read '352x192' as width and height."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write width x height in pixels, such as 352x192")
+    return int(width), int(height)
 
 
 def _check(args: argparse.Namespace) -> None:

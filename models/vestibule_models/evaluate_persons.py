@@ -98,8 +98,8 @@ def evaluate(args: argparse.Namespace) -> PersonReport:
         ArtifactError: a model or the data cannot be used.
     """
     cv2.setNumThreads(1)
-    manifest = load_detector(args.model)
-    finds = {manifest.name: network_of(args.model)}
+    manifest = load_detector(args.model).resized(*args.input_size) if args.input_size else load_detector(args.model)
+    finds = {manifest.name: network_of(args.model, input_wh=args.input_size)}
     finds |= {load_detector(folder).name: network_of(folder) for folder in args.against}
     if not args.no_hog:
         finds[HOG] = find_with_hog
@@ -223,13 +223,19 @@ def load_detector(folder: Path) -> DetectorManifest:
     return manifest
 
 
-def network_of(folder: Path, *, nms_iou: float = 0.5) -> Find:
+def network_of(folder: Path, *, nms_iou: float = 0.5, input_wh: tuple[int, int] | None = None) -> Find:
     """Run a model folder as the daemon does: .tflite on LiteRT, .onnx on OpenCV, one thread.
 
+    Args:
+        folder: of the model.
+        nms_iou: of two boxes that overlap more, the lower score goes.
+        input_wh: width and height of the input, pixels; the manifest's if absent.
+
     Raises:
-        ArtifactError: the folder holds no person detector, or is damaged.
+        ArtifactError: the folder holds no person detector, is damaged, or does not take that input.
     """
     manifest = load_detector(folder)
+    manifest = manifest.resized(*input_wh) if input_wh else manifest
     infer = _litert(folder, manifest) if _has(manifest, ".tflite") else _opencv(folder, manifest)
     grid = cells(manifest.input, manifest.strides)
 
@@ -249,8 +255,10 @@ def _litert(folder: Path, manifest: DetectorManifest) -> Callable[[Bytes | Float
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - a folder of ONNX does without
 
     interpreter = Interpreter(model_path=str(model_path(folder, manifest, ".tflite")), num_threads=1)
-    interpreter.allocate_tensors()
     put, get = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    sides = (manifest.input.height, manifest.input.width)
+    interpreter.resize_tensor_input(put, (1, *sides, 3) if manifest.input.layout == "nhwc" else (1, 3, *sides))
+    interpreter.allocate_tensors()
 
     def infer(tensor: Bytes | Floats) -> Floats:
         interpreter.set_tensor(put, tensor)

@@ -42,7 +42,7 @@ def try_classifier(folder: Path, manifest: GarmentManifest) -> None:
 
 
 def try_detector(folder: Path, manifest: DetectorManifest) -> None:
-    """Run the .tflite, or the .onnx where there is none, on one blank picture.
+    """Run the .tflite, or the .onnx where there is none, on a blank picture; if it is resizable, on a smaller one too.
 
     Raises:
         ArtifactError: it cannot be loaded, or takes or gives something else than its manifest says.
@@ -52,21 +52,27 @@ def try_detector(folder: Path, manifest: DetectorManifest) -> None:
         raise ArtifactError(f"model {folder}: a uint8 input is not scaled; remove mean and scale from the manifest")
     if manifest.person_class >= manifest.classes:
         raise ArtifactError(f"model {folder}: person_class {manifest.person_class} is not one of {manifest.classes}")
-    tensor = to_tensor(blank_of(spec), spec)
-    if any(name.endswith(".tflite") for name in manifest.files):
-        path = model_path(folder, manifest, ".tflite")
-        interpreter = load(path)
-        taken = [(np.dtype(i["dtype"]).name, *i["shape"].tolist()) for i in interpreter.get_input_details()]
+    suffix = ".tflite" if any(name.endswith(".tflite") for name in manifest.files) else ".onnx"
+    path = model_path(folder, manifest, suffix)
+    if suffix == ".tflite":
+        tensor = to_tensor(blank_of(spec), spec)
+        taken = [(np.dtype(i["dtype"]).name, *i["shape"].tolist()) for i in load(path).get_input_details()]
         if taken != [(tensor.dtype.name, *tensor.shape)]:
             raise ArtifactError(f"model file {path}: takes {taken}, its manifest says {tensor.dtype} {tensor.shape}")
-        outputs = run_once(interpreter, path, tensor)
-    else:
-        path = model_path(folder, manifest, ".onnx")
-        outputs = run_onnx(path, tensor)
+    smaller = [] if manifest.resizable is None else [manifest.resized(2 * manifest.resizable, manifest.resizable)]
+    for sized in (manifest, *smaller):
+        _try_size(path, sized)
+
+
+def _try_size(path: Path, manifest: DetectorManifest) -> None:
+    tensor = to_tensor(blank_of(manifest.input), manifest.input)
+    outputs = run_once(load(path), path, tensor) if path.suffix == ".tflite" else run_onnx(path, tensor)
     if len(outputs) != 1 or outputs[0].dtype != np.float32:
         raise ArtifactError(f"model file {path}: gives {len(outputs)} outputs, one of float32 is wanted")
     if fault := output_fault(outputs[0].shape, manifest):
-        raise ArtifactError(f"model file {path}: {fault}; correct decoder, classes, strides or input of the manifest")
+        raise ArtifactError(
+            f"model file {path}: {fault}; correct decoder, classes, strides, input or resizable of the manifest"
+        )
 
 
 def blank_of(spec: InputSpec) -> NDArray[np.uint8]:
@@ -102,7 +108,7 @@ def run_once(interpreter: Interpreter, path: Path, tensor: NDArray[Any]) -> list
     except (ValueError, RuntimeError) as error:
         raise ArtifactError(
             f"model file {path}: LiteRT cannot run it on {tensor.shape} ({str(error).splitlines()[0]}); export it with "
-            "a batch axis of no fixed size"
+            "axes of no fixed size, or correct resizable in its manifest"
         ) from error
     return [interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()]
 

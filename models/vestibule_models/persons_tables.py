@@ -11,9 +11,9 @@ _HOW = (
 
 def summary(report: PersonReport) -> str:
     """Return a row for each detector and set of pictures, and how women, men and groups fare."""
-    parts = [
-        f"{report.manifest.name}, version {report.manifest.version}, split {report.split} of {report.data or '-'}."
-    ]
+    manifest = report.manifest
+    size = f"{manifest.input.width}x{manifest.input.height}"
+    parts = [f"{manifest.name}, version {manifest.version}, {size}, split {report.split} of {report.data or '-'}."]
     if report.detectors:
         parts += [_table(report.detectors), _empty(report)]
     if report.fairness:

@@ -47,12 +47,13 @@ def weights() -> tuple[np.ndarray, np.ndarray]:
     return kernel, np.array([0.5, 0.5, np.log(SIDE / STRIDE), np.log(SIDE / STRIDE), 0, 1], np.float32)
 
 
-def tflite_bytes(*, dtype: str = "uint8") -> bytes:
+def tflite_bytes(*, dtype: str = "uint8", resizable: bool = False) -> bytes:
     kernel, bias = weights()
     x = picture = keras.Input((HEIGHT, WIDTH, 3), batch_size=1, dtype=dtype)
     x = keras.layers.Rescaling(1.0)(x)
     convolution = keras.layers.Conv2D(6, STRIDE, strides=STRIDE)
-    x = keras.layers.Reshape((-1, 6))(convolution(x))
+    rows = keras.layers.Lambda(lambda x: tf.reshape(x, (1, -1, 6))) if resizable else keras.layers.Reshape((-1, 6))
+    x = rows(convolution(x))
     convolution.set_weights([kernel.transpose(2, 3, 1, 0), bias])
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(picture, x))
     return bytes(converter.convert())
@@ -90,7 +91,7 @@ def node(kind: str, inputs: list[str], output: str, *attributes: tuple[str, list
     return body
 
 
-def onnx_bytes() -> bytes:
+def onnx_bytes(*, resizable: bool = False) -> bytes:
     """The same network, (1, 3, 64, 96) to (1, 24, 6), written as ONNX by hand (onnx.proto3, opset 13)."""
     kernel, bias = weights()
     count = (HEIGHT // STRIDE) * (WIDTH // STRIDE)
@@ -99,7 +100,7 @@ def onnx_bytes() -> bytes:
     graph += field(1, node("Reshape", ["cells", "shape"], "flat"))
     graph += field(1, node("Transpose", ["flat"], "people", ("perm", [0, 2, 1]))) + field(2, "spots")
     graph += field(5, tensor("kernel", kernel)) + field(5, tensor("bias", bias))
-    graph += field(5, tensor("shape", np.array([1, 6, count], np.int64)))
+    graph += field(5, tensor("shape", np.array([1, 6, -1 if resizable else count], np.int64)))
     graph += field(11, value("image", 1, 3, HEIGHT, WIDTH)) + field(12, value("people", 1, count, 6))
     return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
 
@@ -151,6 +152,43 @@ def test_people_are_found_where_they_are(spots: Path) -> None:
     assert boxes.dtype == np.float32
     assert boxes.tolist() == pytest.approx(np.array([[8, 8, 88, 88], [104, 40, 184, 120]]), abs=0.01)
     assert found.scores == pytest.approx([1, 1], abs=0.01)
+
+
+@pytest.mark.parametrize("file", ["spots.tflite", "spots.onnx"])
+def test_an_input_of_another_size_finds_the_same_places_finer(tmp_path: Path, file: str) -> None:
+    data = onnx_bytes(resizable=True) if file.endswith("onnx") else tflite_bytes(resizable=True)
+    model = folder(tmp_path / "m", data, file, resizable=STRIDE)
+    detector = build_detector(DetectorConfig(model=model, input_size=f"{2 * WIDTH}x{2 * HEIGHT}"))
+    assert (detector.manifest.input.width, detector.manifest.input.height) == (2 * WIDTH, 2 * HEIGHT)
+    found = detector.detect(frame(spotted(64, 96, (4, 2))))  # a square of four cells here, with boxes half as large
+    low, high = found.boxes_xyxy.min(axis=0)[:2], found.boxes_xyxy.max(axis=0)[2:]
+    assert len(found.scores) == 4
+    assert (low.tolist(), high.tolist()) == ([58, 26], [86, 54])
+    assert len(build_detector(DetectorConfig(model=model)).detect(frame(spotted(64, 96, (4, 2)))).scores) == 1
+
+
+@pytest.mark.parametrize("file", ["spots.tflite", "spots.onnx"])
+def test_a_size_that_the_model_does_not_take_is_refused(tmp_path: Path, tflite: bytes, file: str) -> None:
+    data = onnx_bytes() if file.endswith("onnx") else tflite
+    larger = {"input_size": f"{2 * WIDTH}x{2 * HEIGHT}"}
+    refused: dict[str, tuple[dict[str, object], dict[str, str], str]] = {
+        "fixed": ({}, larger, r"detector\.input_size: model spots takes 96x64 only, not 192x128"),
+        "no-multiple": ({"resizable": 16}, {"input_size": "100x64"}, "100x64.*multiples of 16, as in 96x64"),
+        "not-true": ({"resizable": 16}, larger, rf"{file} .*resizable"),
+    }
+    for name, (changes, config, message) in refused.items():
+        model = folder(tmp_path / name, data, file, **changes)
+        build_detector(DetectorConfig(model=model))
+        with pytest.raises(ModelError, match=message) as caught:
+            build_detector(DetectorConfig.model_validate({"model": model, **config}))
+        assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_detector_takes_other_sizes_and_answers_for_each_cell() -> None:
+    for width, height in ((288, 160), (352, 192), (416, 224), (32, 32)):
+        detector = build_detector(DetectorConfig(input_size=f"{width}x{height}"))
+        assert (detector.manifest.input.width, detector.manifest.input.height) == (width, height)
+        assert detector.detect(frame(np.full((360, 640, 3), 114, np.uint8))).boxes_xyxy.shape == (0, 4)
 
 
 def test_nobody_is_an_empty_answer(spots: Path) -> None:
@@ -251,7 +289,9 @@ def test_a_garment_classifier_is_no_detector(spots: Path) -> None:
         build_detector(DetectorConfig(model=spots))
 
 
-@pytest.mark.parametrize("changes", [{"modle": "x"}, {"score_threshold": 0}, {"nms_iou": 1}, {"threads": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"modle": "x"}, {"score_threshold": 0}, {"nms_iou": 1}, {"threads": 0}, {"input_size": "0x64"}]
+)
 def test_the_configuration_refuses_what_it_does_not_know(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DetectorConfig.model_validate(changes)

@@ -6,6 +6,7 @@ import pytest
 from vestibule_models.artifact import (
     MANIFEST,
     ArtifactError,
+    DetectorManifest,
     GarmentManifest,
     GroupThresholds,
     InputSpec,
@@ -74,6 +75,40 @@ def test_files_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None
     with pytest.raises(ArtifactError, match="leads out of the model's folder") as refused:
         load_manifest(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+DETECTOR = DetectorManifest(
+    schema_version=1,
+    kind="person-detector",
+    name="people",
+    version="1",
+    input=InputSpec(height=192, width=352, colour="rgb", dtype="uint8", resize="letterbox-top-left"),
+    files={"model.tflite": ModelFile(sha256="0" * 64, bytes=1)},
+    decoder="yolox",
+    classes=1,
+    person_class=0,
+    resizable=32,
+)
+
+
+def test_a_detector_is_resized_to_multiples_only() -> None:
+    found = DETECTOR.resized(640, 384)
+    assert (found.input.width, found.input.height) == (640, 384)
+    assert found.model_copy(update={"input": DETECTOR.input}) == DETECTOR
+    for width, height in ((640, 380), (650, 384), (16, 16)):
+        with pytest.raises(ArtifactError, match=f"people takes no input of {width}x{height}.*multiples of 32"):
+            DETECTOR.resized(width, height)
+
+
+def test_a_manifest_from_before_detectors_could_be_resized_takes_its_own_size_only(tmp_path: Path) -> None:
+    values = DETECTOR.model_dump(mode="json")
+    del values["resizable"]
+    (tmp_path / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
+    found = load_manifest(tmp_path)
+    assert isinstance(found, DetectorManifest)
+    assert found.resized(352, 192) == found
+    with pytest.raises(ArtifactError, match="people takes 352x192 only, not 640x384"):
+        found.resized(640, 384)
 
 
 def test_scores_are_published_as_they_are_where_nothing_maps_them() -> None:

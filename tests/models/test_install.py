@@ -114,6 +114,13 @@ def test_what_the_daemon_would_refuse_is_refused_and_leaves_nothing(
         load_as_the_daemon(folder, model)
 
 
+def test_a_size_that_only_the_manifest_takes_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(DETECTOR, tmp_path / "model"))
+    change(folder, lambda text: text.update(resizable=24))
+    assert install(folder, tmp_path / "store") == 1
+    assert "resizable" in capsys.readouterr().err
+
+
 def load_as_the_daemon(folder: Path, model: Path) -> object:
     if model == CLASSIFIER:
         return build_classifier(ClassifierConfig.model_validate({"runtime": "litert", "model": folder}))

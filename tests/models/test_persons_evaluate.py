@@ -36,6 +36,15 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
         evaluate_persons.network_of(tmp_path)
 
 
+def test_pictures_are_fitted_into_the_size_that_is_asked_for() -> None:
+    picture = np.full((360, 640, 3), 114, np.uint8)
+    for size in ((288, 160), (640, 384)):
+        boxes, _ = evaluate_persons.network_of(SHIPPED, input_wh=size)(picture)
+        assert boxes.shape[1] == 4
+    with pytest.raises(ArtifactError, match="multiples of 32"):
+        evaluate_persons.network_of(SHIPPED, input_wh=(300, 160))
+
+
 @needs_data
 def test_the_shipped_detector_finds_people_in_real_frames() -> None:
     frames = persons_frames.labelled_frames(Path(DATA or "") / "clips" / "real")

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from vestibule_models import train_persons
+from vestibule_models.__main__ import main
 from vestibule_models.artifact import (
     ZOO,
     ArtifactError,
@@ -188,22 +189,20 @@ def test_training_resumes_where_it_stopped_and_exports(tmp_path: Path, capsys: p
     assert [line["step"] for line in lines if "step" in line] == [1, 2]
     assert [line["resumed_at"] for line in lines if "resumed_at" in line] == [1]
 
+    network = person_mobilenet.build(SPEC.height, SPEC.width)
+    step, weights = train_persons.averaged_weights(tmp_path / train_persons.CHECKPOINT, len(network.variables))
+    assert step == 2
+    for variable, array in zip(network.variables, weights, strict=True):
+        variable.assign(array)
     path = tmp_path / "a.tflite"
-    assert convert(tmp_path / train_persons.CHECKPOINT, path, SPEC.height, SPEC.width) == 2
+    convert(network, path)
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    (put,), (get,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (put,) = interpreter.get_input_details()
     assert put["shape"].tolist() == [1, SPEC.height, SPEC.width, 3]
     assert put["dtype"] is np.uint8
     picture = np.random.default_rng(0).integers(0, 256, (1, SPEC.height, SPEC.width, 3), dtype=np.uint8)
-    interpreter.set_tensor(put["index"], picture)
-    interpreter.invoke()
-    found = interpreter.get_tensor(get["index"])
-
-    network = person_mobilenet.build(SPEC.height, SPEC.width)
-    _, weights = train_persons.averaged_weights(tmp_path / train_persons.CHECKPOINT, len(network.variables))
-    for variable, array in zip(network.variables, weights, strict=True):
-        variable.assign(array)
+    found = answer(interpreter, picture)
     assert np.allclose(found, person_mobilenet.with_scores(network)(picture), atol=0.02)
 
 
@@ -221,6 +220,41 @@ def test_training_goes_on_from_the_detector_that_ships(tmp_path: Path) -> None:
     names = [variable.path for variable in start.network.variables]
     assert any(not kept for kept in same)
     assert all(kept for kept, name in zip(same, names, strict=True) if "moving_" in name)  # folded norms stay folded
+
+
+@pytest.mark.slow
+def test_what_ships_is_written_anew_with_the_same_answers_and_can_be_resized(tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    assert main(["export", "persons", "--start-from", str(SHIPPED), "--out", str(out)]) == 0
+    before, after = load_manifest(SHIPPED), load_manifest(out)
+    assert {**before.model_dump(), "name": "again", "files": {}} == {**after.model_dump(), "files": {}}
+    one, other = (
+        Interpreter(model_path=str(model_path(folder, manifest, ".tflite")), num_threads=1)
+        for folder, manifest in ((SHIPPED, before), (out, after))
+    )
+    for height, width in ((192, 352), (160, 288), (64, 32)):
+        picture = np.random.default_rng(height).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+        now = answer(other, picture)
+        assert now.shape == (1, height * width * 21 // 1024, 6)
+        assert np.array_equal(now, answer(one, picture))
+    network = person_mobilenet.build(64, 32)
+    network.set_weights(read_weights(model_path(out, after, ".tflite")))
+    assert np.allclose(now, person_mobilenet.with_scores(network)(picture), atol=0.02)
+
+
+def answer(interpreter: Interpreter, picture: np.ndarray) -> np.ndarray:
+    """What a file says of a picture of any size that it takes."""
+    (put,), (get,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(put["index"], picture.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(put["index"], picture)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(get["index"]))
+
+
+def test_a_checkpoint_without_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "persons", "--checkpoint", "x", "--out", str(tmp_path)]) == 1
+    assert "--checkpoint needs --data" in capsys.readouterr().err
 
 
 def test_a_file_of_another_network_is_refused() -> None:

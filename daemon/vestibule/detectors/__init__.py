@@ -7,9 +7,10 @@ from vestibule.cores import threads_of
 from vestibule.detectors.letterboxed import LetterboxedDetector, Network, load_detector_manifest, runtime_of
 from vestibule.detectors.litert import LiteRtNetwork
 from vestibule.detectors.opencv_dnn import OpenCvNetwork
+from vestibule.errors import ModelError
 from vestibule.sections import DetectorConfig
 from vestibule.types import Detections, Frame
-from vestibule_models.artifact import ZOO, DetectorManifest
+from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest
 
 SHIPPED = "person-mobilenet"
 
@@ -43,19 +44,25 @@ def build_detector(config: DetectorConfig) -> Detector:
     """Load a network and try it once.
 
     Raises:
-        ModelError: the folder or a file is missing, damaged, of another format or of another shape than its manifest.
+        ModelError: the folder or a file is missing, damaged, of another format or of another shape than its manifest,
+            or does not take the size that is set.
     """
     folder = config.model or ZOO / SHIPPED
     manifest = load_detector_manifest(folder)
     runtime, path = runtime_of(folder, manifest)
+    width, height = size_wh = config.input_wh or (manifest.input.width, manifest.input.height)
+    try:
+        sized = manifest.resized(width, height)
+    except ArtifactError as error:
+        raise ModelError(f"detector.input_size: {error}") from error
     network: Network
     threads = threads_of(config.threads)
     match runtime:
         case "litert":
-            network = LiteRtNetwork(path, manifest.input, threads=threads)
+            network = LiteRtNetwork(path, manifest.input, size_wh=size_wh, threads=threads)
         case "opencv":
             network = OpenCvNetwork(path, threads=threads)
         case _:
             assert_never(runtime)
     threshold = manifest.score_threshold if config.score_threshold is None else config.score_threshold
-    return LetterboxedDetector(network, path, manifest, score_threshold=threshold, nms_iou=config.nms_iou)
+    return LetterboxedDetector(network, path, sized, score_threshold=threshold, nms_iou=config.nms_iou)

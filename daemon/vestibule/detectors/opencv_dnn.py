@@ -43,7 +43,7 @@ class OpenCvNetwork:
         except cv2.error as error:
             raise ModelError(
                 f"model file {self._path} does not take an input of {tensor.shape} ({_reason(error)}); correct input "
-                "in its manifest"
+                "or resizable in its manifest"
             ) from error
 
 

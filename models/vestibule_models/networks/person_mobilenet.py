@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 STRIDES = (8, 16, 32)
 BACKBONE_FROZEN_TO = "block_5"
@@ -45,10 +45,14 @@ def build(height: int, width: int, *, neck: int = 64) -> keras.Model:
 
 
 def with_scores(network: keras.Model) -> keras.Model:
-    """Add the sigmoid of objectness and person, so that the output is what the decoder `yolox` reads."""
+    """Add the sigmoid of objectness and person, so that the output is what the decoder `yolox` reads.
+
+    Its name goes into those of the exported tensors, by which `persons_weights` finds them again.
+    """
     raw = network.output
     scores = layers.Activation("sigmoid", name="scores")(raw[..., 4:])
-    return keras.Model(network.input, layers.Concatenate(axis=2, name="detections")([raw[..., :4], scores]))
+    joined = layers.Concatenate(axis=2, name="detections")([raw[..., :4], scores])
+    return keras.Model(network.input, joined, name="functional")
 
 
 def load_imagenet(network: keras.Model, weights: Path) -> None:
@@ -110,8 +114,8 @@ def _pyramid(taps: list[keras.KerasTensor], neck: int) -> list[keras.KerasTensor
         _normed(layers.Conv2D(neck, 1, use_bias=False, name=f"lateral_{stride}")(tap), f"lateral_{stride}")
         for tap, stride in zip(taps, STRIDES, strict=True)
     )
-    middle = _separable(_sum(middle, layers.UpSampling2D(name="up_16")(coarse), "down_16"), neck, "down_16_mix")
-    fine = _separable(_sum(fine, layers.UpSampling2D(name="up_8")(middle), "down_8"), neck, "down_8_mix")
+    middle = _separable(_sum(middle, _Twice(name="up_16")(coarse), "down_16"), neck, "down_16_mix")
+    fine = _separable(_sum(fine, _Twice(name="up_8")(middle), "down_8"), neck, "down_8_mix")
     middle = _separable(_sum(middle, _separable(fine, neck, "to_16", stride=2), "up_16_sum"), neck, "up_16_mix")
     coarse = _separable(_sum(coarse, _separable(middle, neck, "to_32", stride=2), "up_32_sum"), neck, "up_32_mix")
     return [fine, middle, coarse]
@@ -128,7 +132,26 @@ def _head(x: keras.KerasTensor, stride: int, neck: int) -> keras.KerasTensor:
     objectness = layers.Conv2D(1, 1, bias_initializer=bias, name=f"objectness_{stride}")(where)
     person = layers.Conv2D(1, 1, name=f"person_{stride}")(what)
     joined = layers.Concatenate(name=f"joined_{stride}")([box, objectness, person])
-    return layers.Reshape((joined.shape[1] * joined.shape[2], 6), name=f"flat_{stride}")(joined)
+    return _Rows(name=f"flat_{stride}")(joined)
+
+
+class _Twice(layers.Layer):  # type: ignore[misc] # Keras ships no types
+    """Each cell four times, (B, h, w, C) -> (B, 2h, 2w, C): `UpSampling2D`, whose exported form knows its size only."""
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.depth_to_space(ops.concatenate([x] * 4, axis=-1), 2)
+
+
+class _Rows(layers.Layer):  # type: ignore[misc] # Keras ships no types
+    """A row for each cell, (B, h, w, C) -> (B, h * w, C).
+
+    Exported for a batch that is known it leaves the number of cells open, as `Reshape` does not, so that LiteRT can
+    resize the input.
+    """
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        batch, height, width, channels = x.shape
+        return ops.reshape(x, (-1, height * width, channels) if batch is None else (batch, -1, channels))
 
 
 def _separable(x: keras.KerasTensor, channels: int, name: str, *, stride: int = 1) -> keras.KerasTensor:
