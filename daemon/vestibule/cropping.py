@@ -10,7 +10,7 @@ from vestibule.colours import clothes_lab
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import halved, letterbox
+from vestibule_models.letterbox import fit, halved
 
 _EDGE_PX = 2.0
 """A box that comes this near to the frame's edge is taken to be cut by it."""
@@ -98,9 +98,8 @@ class Cropper:
 
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Turn a BGR cut-out into the classifier's picture."""
-        fitted, _ = letterbox(image, self._spec, by_halves=True)
-        if self._spec.colour == "rgb":
-            cv2.cvtColor(fitted, cv2.COLOR_BGR2RGB, dst=fitted)  # in place
+        fitted = np.empty((self._spec.height, self._spec.width, 3), np.uint8)
+        fit(image, self._spec, fitted)
         return fitted
 
 

@@ -176,17 +176,26 @@ class DetectorConfig(Section):
     """The person detector.
 
     Attributes:
-        model: a model folder (manifest.json and .tflite or .onnx); the shipped one if absent.
+        runtime: `auto` is TensorFlow where it is installed and sees a GPU, for the shipped model and for a .keras file;
+            else LiteRT or OpenCV, as the model's file asks for.
+        model: a model folder (manifest.json and .tflite, .onnx or .keras); the shipped one if absent.
         input_size: width x height that pictures are fitted into, pixels; the manifest's if absent.
         score_threshold: the manifest's if absent.
         nms_iou: of two boxes that overlap more, the lower score goes.
+        max_frames: with TensorFlow, frames of different cameras that are looked at in one go.
+        xla: with TensorFlow, compile the graphs.
+        mixed_precision: with TensorFlow, compute in float16.
     """
 
+    runtime: Literal["auto", "litert", "opencv", "tensorflow"] = "auto"
     model: Path | None = None
     input_size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")] | None = None
     score_threshold: float | None = Field(default=None, gt=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, lt=1)
     threads: Threads = "auto"
+    max_frames: int = Field(default=8, ge=1, le=64)
+    xla: bool = False
+    mixed_precision: bool = False
 
     @property
     def input_wh(self) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule_models.artifact import DetectorManifest, InputSpec
-from vestibule_models.letterbox import Bytes, Floats, Placement, letterbox
+from vestibule_models.letterbox import Bytes, Floats, Placement, as_input, letterbox
 
 __all__ = [
     "MOST_CANDIDATES",
@@ -38,12 +38,7 @@ _LONGEST_LOG = 10.0
 def to_tensor(canvas: Bytes, spec: InputSpec) -> Bytes | Floats:
     """Turn a letterboxed BGR picture into the (1, ...) array that the network takes: colour, scaling, layout."""
     image = canvas if spec.colour == "bgr" else np.asarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB), np.uint8)
-    batch = image[np.newaxis] if spec.layout == "nhwc" else image.transpose(2, 0, 1)[np.newaxis]
-    if spec.dtype == "uint8":
-        return np.ascontiguousarray(batch)
-    mean = np.asarray(spec.mean, np.float32)
-    mean = mean if spec.layout == "nhwc" else mean[:, np.newaxis, np.newaxis]
-    return np.ascontiguousarray((batch.astype(np.float32) - mean) * np.float32(spec.scale))
+    return as_input(image[np.newaxis], spec)
 
 
 def cells(spec: InputSpec, strides: tuple[int, ...]) -> Floats:

@@ -64,7 +64,9 @@ class TestExample:
 
     def test_its_commented_examples_are_valid(self, load_text: Load) -> None:
         text = uncommented().replace("\ntls = false", "\ntls = true")
-        settings = load_text(text.replace('runtime = "auto"', 'runtime = "kserve"'))
+        head, classifier = text.split("\n[classifier]\n")
+        classifier = classifier.replace('runtime = "auto"', 'runtime = "kserve"')
+        settings = load_text(f"{head}\n[classifier]\n{classifier}")
         assert [zone.kind for zone in settings.cameras[0].zones] == ["staff", "area"]
         assert settings.cameras[0].entrance is not None
         assert settings.alerts[1].hours[0].closes == "20:30"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from fakes import claim_request
-from toyshop import ToyClassifier, ToyDetector, crossing, frames, toy_stages
+from toyshop import ToyBatchDetector, ToyClassifier, ToyDetector, crossing, frames, toy_stages
 
 from vestibule.claims import ClaimInbox
 from vestibule.errors import SourceError
@@ -53,6 +53,21 @@ def test_the_same_frames_give_the_same_bytes() -> None:
         return inline(frames(8, crossing("Dress", 0.5), crossing("Blazer", 3)))
 
     assert once() == once()
+
+
+def test_a_detector_that_takes_several_frames_gets_them_one_by_one() -> None:
+    """Which frames go together would decide about the bytes: a recording's frames never wait for each other."""
+
+    def once(models: Models | None) -> list[Message]:
+        walks = {"door": crossing("Dress", 0.5), "floor": crossing("Blazer", 1.0)}
+        both = zip(*(frames(8, walk, camera=name) for name, walk in walks.items()), strict=True)
+        out: list[Message] = []
+        run_inline((one for moment in both for one in moment), toy_stages(DOOR, FLOOR, models=models), out.append)
+        return out
+
+    detector = ToyBatchDetector()
+    assert once(Models(detector=detector, classifier=ToyClassifier())) == once(None) != []
+    assert {len(go) for go in detector.goes} == {1}
 
 
 def test_every_frame_goes_through_and_is_observed() -> None:

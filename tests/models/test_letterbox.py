@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import letterbox
+from vestibule_models.letterbox import as_input, fit, letterbox
 
 Resize = Literal["letterbox-top-left", "letterbox-centre"]
 
@@ -99,3 +99,42 @@ def test_boxes_in_the_padding_are_clipped_to_the_frame() -> None:
     assert boxes.tolist() == [[0, 0, 32, 32], [0, 32, 10, 32]]
     assert boxes.dtype == np.float32
     assert placement.to_frame(np.zeros((0, 4), np.float32)).shape == (0, 4)
+
+
+def test_a_picture_is_written_over_whatever_was_in_its_place() -> None:
+    """A batch is written again and again, by frames of other sizes: none may show through in the padding."""
+    batch = np.full((2, 64, 32, 3), 99, np.uint8)
+    for shape in ((64, 32), (32, 32), (1, 1), (128, 16)):
+        image = np.random.default_rng(shape).integers(0, 256, (*shape, 3), np.uint8)
+        fresh, placement = letterbox(image, spec())
+        written, again = letterbox(image, spec(), out=batch[1])
+        assert np.shares_memory(written, batch)
+        assert (batch[1] == fresh).all()
+        assert placement == again
+    assert (batch[0] == 99).all()
+
+
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+def test_a_bgr_picture_is_written_in_the_order_of_colours_that_the_network_wants(colour: str) -> None:
+    wanted = InputSpec.model_validate({**spec().model_dump(), "colour": colour})
+    out = np.zeros((64, 32, 3), np.uint8)
+    fit(np.full((64, 32, 3), (10, 20, 30), np.uint8), wanted, out)
+    assert out[5, 5].tolist() == ([30, 20, 10] if colour == "rgb" else [10, 20, 30])
+
+
+def test_a_network_that_scales_by_itself_takes_the_batch_as_it_is() -> None:
+    batch = np.zeros((3, 64, 32, 3), np.uint8)
+    assert np.shares_memory(as_input(batch, spec()), batch)
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_a_batch_is_scaled_and_laid_out_as_the_manifest_says(layout: str) -> None:
+    scaled = {"dtype": "float32", "mean": (1, 2, 3), "scale": 0.5, "layout": layout}
+    batch = np.zeros((2, 64, 32, 3), np.uint8)
+    batch[1] = (11, 22, 33)
+    fed = as_input(batch, InputSpec.model_validate({**spec().model_dump(), **scaled}))
+    assert fed.shape == ((2, 64, 32, 3) if layout == "nhwc" else (2, 3, 64, 32))
+    assert fed.dtype == np.float32
+    assert fed.flags.c_contiguous
+    corner = fed[:, 0, 0] if layout == "nhwc" else fed[:, :, 0, 0]
+    assert corner.tolist() == [[-0.5, -1, -1.5], [5, 10, 15]]

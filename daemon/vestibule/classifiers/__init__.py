@@ -7,14 +7,12 @@ from typing import Literal, Protocol, assert_never, runtime_checkable
 
 from vestibule.cores import threads_of
 from vestibule.errors import ModelError
+from vestibule.gpu import demand_tensorflow, has_gpu
 from vestibule.sections import ClassifierConfig
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import ZOO, ArtifactError, GarmentManifest, load_manifest
 
 SHIPPED = ZOO / "garments-efflite0"
-_GPU_DEVICES = ("nvidia[0-9]*", "kfd", "nvhost*")
-"""NVIDIA's, AMD's and Jetson's device nodes; without one, TensorFlow's ten seconds of import can be saved."""
-
 Ran = Literal["server", "box"]
 """Where a crop was classified."""
 
@@ -103,16 +101,8 @@ def choose_runtime(
     Raises:
         ModelError: TensorFlow is asked for and not installed.
     """
-    installed = importlib.util.find_spec("tensorflow") is not None
-    if wanted == "tensorflow" and not installed:
-        raise ModelError(
-            '[classifier] runtime = "tensorflow", but TensorFlow is not installed; '
-            'pip install "vestibule[tensorflow]", or use runtime = "litert"'
-        )
+    if wanted == "tensorflow":
+        demand_tensorflow("classifier")
     if wanted != "auto":
         return wanted
-    if not installed or not any(next(Path("/dev").glob(name), None) for name in _GPU_DEVICES):
-        return "litert"
-    import tensorflow as tf  # noqa: PLC0415 - a box that runs LiteRT never pays for it
-
-    return "tensorflow" if tf.config.list_physical_devices("GPU") else "litert"
+    return "tensorflow" if has_gpu() else "litert"

@@ -19,12 +19,13 @@ import structlog
 
 from vestibule.classifiers import Ran
 from vestibule.classifiers.litert import LitertClassifier
-from vestibule.classifiers.readings import output_order, to_input, to_readings, wanted_shapes
+from vestibule.classifiers.readings import output_order, to_readings, wanted_shapes
 from vestibule.errors import ModelError
 from vestibule.remote_sections import RemoteConfig
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import GarmentManifest
 from vestibule_models.labels import LABELS
+from vestibule_models.letterbox import as_input
 from vestibule_models.serving_name import serving_name
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C++ core writes to standard error past our log
@@ -134,7 +135,7 @@ class InferenceServer:
         """
         until_s = time.monotonic() + deadline_s
         input_name, *output_names = self._names(until_s)
-        fed = to_input(images, self._manifest.input)
+        fed = as_input(images, self._manifest.input)
         tensor = triton.InferInput(input_name, list(fed.shape), "UINT8" if fed.dtype == np.uint8 else "FP32")
         tensor.set_data_from_numpy(fed)
         wanted = [triton.InferRequestedOutput(name) for name in output_names]

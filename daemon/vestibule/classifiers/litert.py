@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from vestibule.classifiers.readings import output_order, to_input, to_readings, wanted_shapes
+from vestibule.classifiers.readings import output_order, to_readings, wanted_shapes
 from vestibule.errors import ModelError
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import GarmentManifest, model_path
+from vestibule_models.letterbox import as_input
 
 
 class LitertClassifier:
@@ -62,7 +63,7 @@ class LitertClassifier:
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order."""
         self._resize(len(batch.images))
-        self._interpreter.set_tensor(self._input, to_input(batch.images, self.manifest.input))
+        self._interpreter.set_tensor(self._input, as_input(batch.images, self.manifest.input))
         self._interpreter.invoke()
         probs = self._interpreter.get_tensor(self._probs)
         return to_readings(batch, probs, self._interpreter.get_tensor(self._embedding))

@@ -1,4 +1,4 @@
-"""What both runtimes share: how crops are fed, and how a network's two outputs become readings."""
+"""What the runtimes share: how a network's two outputs become readings."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.types import CropBatch, Reading
-from vestibule_models.artifact import GarmentManifest, InputSpec
+from vestibule_models.artifact import GarmentManifest
 from vestibule_models.labels import LABELS
-
-
-def to_input(images: npt.NDArray[np.uint8], spec: InputSpec) -> npt.NDArray[np.uint8] | npt.NDArray[np.float32]:
-    """Scale uint8 (B, h, w, 3) as the manifest says; a network that takes uint8 scales by itself."""
-    if spec.dtype == "uint8":
-        return images
-    return (images.astype(np.float32) - np.asarray(spec.mean, np.float32)) * np.float32(spec.scale)
 
 
 def to_readings(

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol, assert_never, runtime_checkable
 
 from vestibule.cores import threads_of
-from vestibule.detectors.letterboxed import LetterboxedDetector, Network, load_detector_manifest, runtime_of
+from vestibule.detectors.letterboxed import LetterboxedDetector, Network, Runtime, load_detector_manifest, runtime_of
 from vestibule.detectors.litert import LiteRtNetwork
 from vestibule.detectors.opencv_dnn import OpenCvNetwork
 from vestibule.errors import ModelError
+from vestibule.gpu import demand_tensorflow, has_gpu
 from vestibule.sections import DetectorConfig
 from vestibule.types import Detections, Frame
 from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest
@@ -45,11 +46,11 @@ def build_detector(config: DetectorConfig) -> Detector:
 
     Raises:
         ModelError: the folder or a file is missing, damaged, of another format or of another shape than its manifest,
-            or does not take the size that is set.
+            does not take the size that is set, or the runtime is not installed.
     """
     folder = config.model or ZOO / SHIPPED
     manifest = load_detector_manifest(folder)
-    runtime, path = runtime_of(folder, manifest)
+    runtime, path = runtime_of(folder, manifest, _wanted(config, manifest))
     width, height = size_wh = config.input_wh or (manifest.input.width, manifest.input.height)
     try:
         sized = manifest.resized(width, height)
@@ -62,7 +63,27 @@ def build_detector(config: DetectorConfig) -> Detector:
             network = LiteRtNetwork(path, manifest.input, size_wh=size_wh, threads=threads)
         case "opencv":
             network = OpenCvNetwork(path, threads=threads)
+        case "tensorflow":
+            from vestibule.detectors.tensorflow import TensorflowNetwork  # noqa: PLC0415 - loads its runtime
+
+            network = TensorflowNetwork(
+                path,
+                sized.input,
+                most_frames=config.max_frames,
+                xla=config.xla,
+                mixed_precision=config.mixed_precision,
+            )
         case _:
             assert_never(runtime)
     threshold = manifest.score_threshold if config.score_threshold is None else config.score_threshold
     return LetterboxedDetector(network, path, sized, score_threshold=threshold, nms_iou=config.nms_iou)
+
+
+def _wanted(config: DetectorConfig, manifest: DetectorManifest) -> Runtime | None:
+    """Resolve `auto`: TensorFlow where it sees a GPU and certainly can run the model, else by the model's files."""
+    if config.runtime == "tensorflow":
+        demand_tensorflow("detector")
+    if config.runtime != "auto":
+        return config.runtime
+    is_ours = config.model is None or any(name.endswith(".keras") for name in manifest.files)
+    return "tensorflow" if is_ours and has_gpu() else None

@@ -1,5 +1,6 @@
 """The detector: letterbox, run a network, read its boxes. What runs the network is given to it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -8,16 +9,26 @@ import numpy as np
 from vestibule.errors import ModelError
 from vestibule.types import Detections, Frame
 from vestibule_models.artifact import ArtifactError, DetectorManifest, load_manifest, model_path
-from vestibule_models.persons_decode import Bytes, Floats, cells, letterbox, output_fault, read_people, to_tensor
+from vestibule_models.letterbox import Placement, as_input, fit
+from vestibule_models.persons_decode import Bytes, Floats, cells, output_fault, read_people
 
-Runtime = Literal["litert", "opencv"]
+Runtime = Literal["litert", "opencv", "tensorflow"]
 
 
 class Network(Protocol):
-    """Runs one network on one picture."""
+    """Runs one network.
+
+    Attributes:
+        most_frames: pictures that it takes in one go; 1 where it gains nothing by more.
+    """
+
+    most_frames: int
 
     def infer(self, tensor: Bytes | Floats) -> Floats:
-        """Return the float32 output for an input of (1, ...); it is overwritten by the next call."""
+        """Return the float32 output (B, ...) for an input (B, ...), B from 1 to `most_frames`.
+
+        The input is not kept, and the next call may overwrite the output.
+        """
         ...
 
 
@@ -47,22 +58,31 @@ def load_detector_manifest(folder: Path) -> DetectorManifest:
     return manifest
 
 
-def runtime_of(folder: Path, manifest: DetectorManifest) -> tuple[Runtime, Path]:
-    """Choose what runs a model by its file: .tflite before .onnx.
+def runtime_of(folder: Path, manifest: DetectorManifest, wanted: Runtime | None = None) -> tuple[Runtime, Path]:
+    """Choose what runs a model by its files: .tflite before .onnx, and on TensorFlow .keras before .tflite.
+
+    Args:
+        folder: the model's.
+        manifest: its.
+        wanted: this runtime and no other.
 
     Raises:
-        ModelError: neither is listed, or the file is missing or not the one it was.
+        ModelError: no file for the runtime is listed, or the file is missing or not the one it was.
     """
     choices: tuple[tuple[Runtime, str], ...] = (("litert", ".tflite"), ("opencv", ".onnx"))
+    if wanted is not None:
+        suffixes = {"litert": (".tflite",), "opencv": (".onnx",), "tensorflow": (".keras", ".tflite")}[wanted]
+        choices = tuple((wanted, suffix) for suffix in suffixes)
     for runtime, suffix in choices:
         if any(name.endswith(suffix) for name in manifest.files):
             try:
                 return runtime, model_path(folder, manifest, suffix)
             except ArtifactError as error:
                 raise ModelError(str(error)) from error
+    asked = "" if wanted is None else f', and [detector] runtime = "{wanted}"'
     raise ModelError(
-        f"model {manifest.name} in {folder} has only {sorted(manifest.files)}; a person detector is a .tflite file "
-        "(run by LiteRT) or an .onnx file (run by OpenCV)"
+        f"model {manifest.name} in {folder} has only {sorted(manifest.files)}{asked}; a person detector is a "
+        ".tflite file (run by LiteRT), an .onnx file (run by OpenCV) or a .keras file (run by TensorFlow)"
     )
 
 
@@ -76,6 +96,9 @@ class LetterboxedDetector:
         score_threshold: lowest score of a person, 0 to 1.
         nms_iou: boxes that overlap by more are one person, 0 to 1.
 
+    Attributes:
+        most_frames: the network's.
+
     Raises:
         ModelError: a trial run gives an output of another shape than the manifest says.
     """
@@ -88,15 +111,34 @@ class LetterboxedDetector:
         self._grid = cells(manifest.input, manifest.strides)
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
-        blank = np.full((manifest.input.height, manifest.input.width, 3), manifest.input.pad_value, np.uint8)
-        if fault := output_fault(network.infer(to_tensor(blank, manifest.input)).shape, manifest):
+        self.most_frames = network.most_frames
+        spec = manifest.input
+        # The batch, written by each look in place; nobody else ever sees it.
+        self._pictures = np.full((self.most_frames, spec.height, spec.width, 3), spec.pad_value, np.uint8)
+        if fault := output_fault(network.infer(as_input(self._pictures[:1], spec)).shape, manifest):
             raise ModelError(f"model file {path}: {fault}; correct decoder, classes, strides or input of the manifest")
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame of any size, best score first."""
-        canvas, placement = letterbox(frame.image, self.manifest.input, by_halves=True)
+        return self.detect_all((frame,))[0]
+
+    def detect_all(self, frames: Sequence[Frame]) -> list[Detections]:
+        """Return the people of each frame, in their order; the frames may be of different sizes."""
+        parts = [frames[begin : begin + self.most_frames] for begin in range(0, len(frames), self.most_frames)]
+        return [found for part in parts for found in self._together(part)]
+
+    def _together(self, frames: Sequence[Frame]) -> list[Detections]:
+        pictures, spec = self._pictures[: len(frames)], self.manifest.input
+        placements = [fit(frame.image, spec, row) for frame, row in zip(frames, pictures, strict=True)]
+        outputs = self._network.infer(as_input(pictures, spec))
+        return [
+            self._people(frame, output[np.newaxis], placement)
+            for frame, output, placement in zip(frames, outputs, placements, strict=True)
+        ]
+
+    def _people(self, frame: Frame, output: Floats, placement: Placement) -> Detections:
         boxes, scores = read_people(
-            self._network.infer(to_tensor(canvas, self.manifest.input)),
+            output,
             self.manifest,
             self._grid,
             placement,

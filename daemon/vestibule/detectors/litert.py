@@ -24,6 +24,8 @@ class LiteRtNetwork:
         ModelError: not a TFLite file, or its input or output is not what the manifest says.
     """
 
+    most_frames = 1
+
     def __init__(self, path: Path, spec: InputSpec, *, size_wh: tuple[int, int], threads: int) -> None:
         try:
             # Not by its path: LiteRT would map the file, and crash when somebody writes over it.

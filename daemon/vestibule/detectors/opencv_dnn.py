@@ -20,6 +20,8 @@ class OpenCvNetwork:
         ModelError: not an ONNX file that OpenCV can read, or it has several outputs.
     """
 
+    most_frames = 1
+
     def __init__(self, path: Path, *, threads: int) -> None:
         cv2.setNumThreads(threads)
         self._path = path
