@@ -135,6 +135,7 @@ def _head(x: keras.KerasTensor, stride: int, neck: int) -> keras.KerasTensor:
     return _Rows(name=f"flat_{stride}")(joined)
 
 
+@keras.saving.register_keras_serializable(package="vestibule_models")
 class _Twice(layers.Layer):  # type: ignore[misc] # Keras ships no types
     """Each cell four times, (B, h, w, C) -> (B, 2h, 2w, C): `UpSampling2D`, whose exported form knows its size only."""
 
@@ -142,6 +143,7 @@ class _Twice(layers.Layer):  # type: ignore[misc] # Keras ships no types
         return ops.depth_to_space(ops.concatenate([x] * 4, axis=-1), 2)
 
 
+@keras.saving.register_keras_serializable(package="vestibule_models")
 class _Rows(layers.Layer):  # type: ignore[misc] # Keras ships no types
     """A row for each cell, (B, h, w, C) -> (B, h * w, C).
 
