@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from vestibule.crop_rows import together
 from vestibule.sections import BatchingConfig
 from vestibule.types import Crop, CropBatch
 
@@ -33,4 +32,4 @@ class Batcher:
             return None
         crops = tuple(crop for _, crop in self._waiting[: self._config.max_crops])
         del self._waiting[: len(crops)]
-        return CropBatch(crops=crops, images=np.stack([crop.image for crop in crops]))
+        return CropBatch(crops=crops, images=together([crop.image for crop in crops]))

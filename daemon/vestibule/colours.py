@@ -70,9 +70,17 @@ def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32])
     medians = []
     for begin, end in (_CHEST, _LEGS):
         top, bottom = _span(y0 + begin * (y1 - y0), y0 + end * (y1 - y0), height)
-        lab = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2LAB)
-        medians.append(np.median(lab.reshape(-1, 3), axis=0) - (0, 128, 128))
+        lab = np.asarray(cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_BGR2LAB), np.uint8)
+        medians.append(_medians(lab) - (0, 128, 128))
     return np.concatenate(medians).astype(np.float32)
+
+
+def _medians(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the median of each channel of uint8 (H, W, 3) by counting, which unlike `np.median` copies nothing."""
+    pixels = image.shape[0] * image.shape[1]
+    middles = ((pixels - 1) // 2, pixels // 2)
+    counts = (cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3))
+    return np.array([np.searchsorted(np.cumsum(each, dtype=np.float64), middles, "right").mean() for each in counts])
 
 
 def distance(a: Floats, b: Floats) -> Floats:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vestibule.colours import clothes_lab
+from vestibule.crop_rows import CropRows
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Tracks
 from vestibule_models.artifact import InputSpec
@@ -27,11 +28,18 @@ _KEPT_S = 60.0
 
 
 class Cropper:
-    """Chooses and cuts the crops of one camera; at most `max_per_track` good ones a track, spaced in time."""
+    """Chooses and cuts the crops of one camera; at most `max_per_track` good ones a track, spaced in time.
 
-    def __init__(self, config: CroppingConfig, spec: InputSpec) -> None:
+    Args:
+        config: which.
+        spec: the classifier's input.
+        rows: where they are written, next to those of the other cameras; rows of its own if absent.
+    """
+
+    def __init__(self, config: CroppingConfig, spec: InputSpec, rows: CropRows | None = None) -> None:
         self._config = config
         self._spec = spec
+        self._rows = rows or CropRows(spec)
         self._taken: dict[int, tuple[int, float]] = {}  # track id -> crops so far, time of the last
         self._seen_at_s: dict[int, float] = {}
 
@@ -98,7 +106,7 @@ class Cropper:
 
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Turn a BGR cut-out into the classifier's picture."""
-        fitted = np.empty((self._spec.height, self._spec.width, 3), np.uint8)
+        fitted = self._rows.next()
         fit(image, self._spec, fitted)
         return fitted
 

@@ -15,6 +15,7 @@ from vestibule.claims import ClaimDecision, Claims
 from vestibule.classifiers import Classifier, build_classifier
 from vestibule.config import Settings
 from vestibule.cores import threads_of
+from vestibule.crop_rows import CropRows
 from vestibule.cropping import Cropper
 from vestibule.detectors import BatchDetector, Detector, build_detector
 from vestibule.gating import MotionGate
@@ -54,6 +55,7 @@ class Vision:
         self._detector = detector
         self._usual_score = settings.detector.score_threshold or detector.manifest.score_threshold
         self._spec = classifier.manifest.input
+        self._rows = CropRows(self._spec)
         self._cameras: dict[str, _Eyes] = {}
         self.most_frames = detector.most_frames if isinstance(detector, BatchDetector) else 1
 
@@ -90,7 +92,7 @@ class Vision:
         self._cameras[camera_id] = eyes = _Eyes(
             gate=MotionGate(settings.motion),
             tracker=Tracker(settings.tracking, self._usual_score),
-            cropper=Cropper(settings.cropping, self._spec),
+            cropper=Cropper(settings.cropping, self._spec, self._rows),
         )
         return eyes
 

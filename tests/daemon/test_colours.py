@@ -98,3 +98,9 @@ def test_a_picture_of_one_pixel_is_borne() -> None:
 def test_of_colours_too_vivid_for_the_bins_nothing_is_known() -> None:
     vivid = np.full((100, 100, 3), (255, 0, 255), np.uint8)
     assert not colours.signature(vivid, np.array([0, 0, 100, 100], np.float32)).any()
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_medians_by_counting_are_those_of_numpy(height: int, width: int, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    assert colours._medians(image).tolist() == np.median(image.reshape(-1, 3), axis=0).tolist()

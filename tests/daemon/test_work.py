@@ -17,18 +17,20 @@ from fakes import tracks
 from footage import moving_square, write_clip
 from toyshop import FPS, ToyClassifier, ToyDetector, clip, crossing, frames
 
+from vestibule.batching import Batcher
 from vestibule.config import Settings
+from vestibule.crop_rows import CropRows, together
 from vestibule.cropping import Cropper
 from vestibule.errors import SourceError
 from vestibule.gating import MotionGate
 from vestibule.inline import run_inline
 from vestibule.motion_section import MotionConfig
-from vestibule.sections import CameraConfig, CaptureConfig, CroppingConfig
+from vestibule.sections import BatchingConfig, CameraConfig, CaptureConfig, CroppingConfig
 from vestibule.sources import network
 from vestibule.sources.decoding import to_bgr
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
-from vestibule.types import CropBatch, Detections, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Detections, Frame, Message, Reading, Tracks
 
 DOOR = CameraConfig(id="door", source="0")
 FOOTAGE = Path(__file__).parents[1] / "footage"
@@ -178,6 +180,18 @@ def test_a_frame_of_six_megabytes_is_looked_at_without_a_copy_of_it(models: Mode
     assert copied_bytes(lambda: models.detector.detect(frame)) < WIDE.nbytes / 3
 
 
+def test_a_frame_is_fitted_into_the_detectors_batch_without_a_picture_of_its_own(models: Models) -> None:
+    frame = Frame(camera_id="door", seq=0, captured_at_s=0.0, image=WIDE[:360, :640])
+    spec = models.detector.manifest.input
+    assert copied_bytes(lambda: models.detector.detect(frame)) < spec.height * spec.width * 3 / 3
+
+
+def test_a_decoded_picture_becomes_bgr_without_a_copy() -> None:
+    picture, reformatter = av.VideoFrame(1920, 1080, "yuv420p"), VideoReformatter()
+    assert not to_bgr(picture, reformatter).flags.owndata  # it is FFmpeg's memory
+    assert copied_bytes(lambda: to_bgr(picture, reformatter)) < WIDE.nbytes / 100
+
+
 def test_a_still_frame_costs_hardly_a_byte() -> None:
     gate = MotionGate(MotionConfig())
     frame = Frame(camera_id="door", seq=0, captured_at_s=0.0, image=WIDE)
@@ -185,14 +199,34 @@ def test_a_still_frame_costs_hardly_a_byte() -> None:
 
 
 def test_a_crop_is_a_view_until_it_is_resized_into_the_classifiers_picture(models: Models) -> None:
-    cut_bytes = 400 * 900 * 3
+    cut_bytes, rows = 400 * 900 * 3, CropRows(models.classifier.manifest.input)
 
     def crop() -> None:
-        cropper = Cropper(CroppingConfig(min_sharpness=0), models.classifier.manifest.input)
+        cropper = Cropper(CroppingConfig(min_sharpness=0), models.classifier.manifest.input, rows)
         found = cropper.crops(tracks({1: (600, 100, 1000, 1000)}, image=WIDE))
         assert len(found) == 1
 
     assert copied_bytes(crop) < cut_bytes / 2
+
+
+def test_crops_are_written_where_they_are_read_from(models: Models) -> None:
+    """Fitted into a row of the batch; from there into the network's own memory, and nowhere in between."""
+    spec, at_s = models.classifier.manifest.input, itertools.count()
+    cropper = Cropper(CroppingConfig(min_sharpness=0, max_per_track=100), spec)
+    one_bytes = spec.height * spec.width * 3
+
+    def crops(count: int) -> list[Crop]:
+        found = (cropper.crops(tracks({1: (600, 100, 1000, 1000)}, next(at_s), image=WIDE)) for _ in range(count))
+        return [crop for (crop,) in found]
+
+    assert copied_bytes(lambda: crops(32)) < 32 * one_bytes + 400 * 900 * 3
+    batcher, eight = Batcher(BatchingConfig(max_crops=8)), crops(8)
+    batcher.add(eight, 0.0)
+    batcher.add(eight, 0.0)
+    batch = batcher.take(0.0)
+    assert batch is not None
+    assert copied_bytes(lambda: models.classifier.classify(batch)) < one_bytes / 2
+    assert copied_bytes(lambda: together([crop.image for crop in batch.crops])) < one_bytes / 2
 
 
 def test_only_frames_to_analyse_are_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

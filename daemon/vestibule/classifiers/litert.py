@@ -63,7 +63,8 @@ class LitertClassifier:
     def classify(self, batch: CropBatch) -> tuple[Reading, ...]:
         """Return one reading per crop, in order."""
         self._resize(len(batch.images))
-        self._interpreter.set_tensor(self._input, as_input(batch.images, self.manifest.input))
+        # Into its memory directly: `set_tensor` would copy what is read-only, as a batch is, once more.
+        np.copyto(self._interpreter.tensor(self._input)(), as_input(batch.images, self.manifest.input))
         self._interpreter.invoke()
         probs = self._interpreter.get_tensor(self._probs)
         return to_readings(batch, probs, self._interpreter.get_tensor(self._embedding))
