@@ -32,6 +32,11 @@ class RtspCamera:
         self.address = f"rtsp://127.0.0.1:{port}/cam"
 
     @property
+    def sub_address(self) -> str:
+        """Where its sub-stream plays, if it was started with one."""
+        return self.address.replace("/cam", "/sub")
+
+    @property
     def port(self) -> int:
         """The TCP port it listens on."""
         return int(self.address.rpartition(":")[2].partition("/")[0])

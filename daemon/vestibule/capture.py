@@ -6,11 +6,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
+from vestibule.camera_payloads import CameraState
 from vestibule.errors import ConfigError, SourceError, SourceProblem
-from vestibule.health import Health
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sources import Count, Fate, Source, is_file
 from vestibule.stillness import Stillness
@@ -28,6 +29,26 @@ _REFUSED_S = 60.0
 """Cameras lock out who brings a wrong password too often."""
 _STEADY_S = 30.0
 """A connection that lasted so long makes the next failure a new one, tried again at once."""
+
+
+class Watcher(Protocol):
+    """Told how the cameras are, from their threads, by the camera's id."""
+
+    def connected(self, camera_id: str) -> None:
+        """It was opened."""
+        ...
+
+    def picture(self, camera_id: str) -> None:
+        """It gave a picture with something on it."""
+        ...
+
+    def frame(self, camera_id: str, fate: Fate) -> None:
+        """This became of one of its frames."""
+        ...
+
+    def camera(self, camera_id: str, state: CameraState, reason: str = "") -> None:
+        """It is so."""
+        ...
 
 
 @dataclass(eq=False, kw_only=True)
@@ -87,7 +108,7 @@ class Captures:
         config: CaptureConfig,
         open_camera: OpenSource,
         deliver: Callable[[Frame], bool],
-        health: Health,
+        health: Watcher,
         start_thread: StartThread,
     ) -> None:
         self._config, self._open_camera, self._deliver = config, open_camera, deliver

@@ -18,7 +18,7 @@ from vestibule.privacy_sections import InstallerConfig, SnapshotsConfig
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
-from vestibule.sources import open_source
+from vestibule.sources import check_shape, open_source
 from vestibule.web_sections import WebConfig
 
 OLD_VERSION = "its form is of an earlier version; it still works, `vestibule check --migrate` rewrites it"
@@ -93,12 +93,22 @@ def _staff_page(config: WebConfig) -> str:
 
 
 def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:
+    masks = len(camera.masks)
+    masked = f", {masks} privacy mask{'s' if masks > 1 else ''}" if masks else ""
+    small = _size(camera, capture)
+    if camera.detect_source is None:
+        return f"{small[0]}x{small[1]}{masked}"
+    main = _size(camera.model_copy(update={"detect_source": None}), capture)
+    check_shape(f"camera {camera.id}", main, small)
+    return f"{small[0]}x{small[1]} to detect on, people cut out of {main[0]}x{main[1]}{masked}"
+
+
+def _size(camera: CameraConfig, capture: CaptureConfig) -> tuple[int, int]:
+    """Return width and height of the first picture of the stream that is detected on."""
     source = open_source(camera, capture, time.time)
     try:
-        frame = next(source.frames())
-        height, width = frame.image.shape[:2]
-        masks = len(camera.masks)
-        return f"{width}x{height}" + (f", {masks} privacy mask{'s' if masks > 1 else ''}" if masks else "")
+        height, width = next(source.frames()).image.shape[:2]
+        return width, height
     finally:
         source.close()
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validat
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from vestibule.alert_sections import AlertRule
+from vestibule.detail_section import DetailConfig
 from vestibule.errors import ConfigError
 from vestibule.ledger_section import LedgerConfig
 from vestibule.motion_section import MotionConfig
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     site: SiteConfig = SiteConfig()
     cameras: tuple[CameraConfig, ...] = ()
     capture: CaptureConfig = CaptureConfig()
+    detail: DetailConfig = DetailConfig()
     motion: MotionConfig = MotionConfig()
     detector: DetectorConfig = DetectorConfig()
     tracking: TrackingConfig = TrackingConfig()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from vestibule.colours import clothes_lab
 from vestibule.crop_rows import CropRows
 from vestibule.sections import CroppingConfig
-from vestibule.types import Crop, Tracks
+from vestibule.types import Crop, Frame, Tracks
 from vestibule_models.artifact import InputSpec
 from vestibule_models.letterbox import fit, halved
 
@@ -23,12 +23,16 @@ _LARGE_PX = 240.0
 """From this height on a person shows all that the classifier can use."""
 _TOLERANCE_S = 1e-3
 """Frame times are good to a millisecond; at Unix seconds, sums of frame periods are off by less than that."""
+_NEVER = (0, float("-inf"))
+"""Crops so far and time of the last, of somebody who was not read yet."""
 _KEPT_S = 60.0
 """How long a track's count of crops is kept after its last frame."""
 
 
 class Cropper:
     """Chooses and cuts the crops of one camera; at most `max_per_track` good ones a track, spaced in time.
+
+    Of a frame with detail they are cut out of that, and its pixels count for height and quality.
 
     Args:
         config: which.
@@ -50,21 +54,23 @@ class Cropper:
             tracks: who is in view.
             settled: ids of tracks that need no more readings.
         """
-        now_s, config = tracks.frame.captured_at_s, self._config
+        now_s = tracks.frame.captured_at_s
         self._forget(tracks, now_s)
+        due = self._due(tracks, settled)
+        if not due:
+            return ()
+        picture = _picture(tracks.frame)
+        by_xyxy = np.tile(np.array(picture.shape[1::-1]) / tracks.frame.image.shape[1::-1], 2)
         found = []
-        for index, track_id in enumerate(tracks.ids.tolist()):
-            count, last_s = self._taken.get(track_id, (0, float("-inf")))
-            due = count < config.max_per_track and abs(now_s - last_s) >= config.min_interval_s - _TOLERANCE_S
-            if not due or track_id in settled:
-                continue
-            quality = self._geometry(tracks, index)
+        for index, track_id in due:
+            box = tracks.boxes_xyxy[index] * by_xyxy
+            quality = self._geometry(tracks, index, box)
             if quality is None:
                 continue
-            image = self._cut(tracks.frame.image, tracks.boxes_xyxy[index])
-            if sharpness(image) < config.min_sharpness:
+            image = self._cut(picture, box)
+            if sharpness(image) < self._config.min_sharpness:
                 continue
-            self._taken[track_id] = (count + 1, now_s)
+            self._taken[track_id] = (self._taken.get(track_id, _NEVER)[0] + 1, now_s)
             found.append(
                 Crop(
                     camera_id=tracks.frame.camera_id,
@@ -77,6 +83,18 @@ class Cropper:
             )
         return tuple(found)
 
+    def _due(self, tracks: Tracks, settled: Collection[int]) -> list[tuple[int, int]]:
+        """Return (index, id) of those who may be read now; have detail ready if anybody may be, now or soon."""
+        now_s, config, detail, due = tracks.frame.captured_at_s, self._config, tracks.frame.detail, []
+        for index, track_id in enumerate(tracks.ids.tolist()):
+            count, last_s = self._taken.get(track_id, _NEVER)
+            if track_id in settled or count >= config.max_per_track:
+                continue
+            detail.want()
+            if abs(now_s - last_s) >= config.min_interval_s - _TOLERANCE_S:
+                due.append((index, track_id))
+        return due
+
     def _forget(self, tracks: Tracks, now_s: float) -> None:
         """Drop tracks long gone, so that months of running do not fill the memory."""
         self._seen_at_s.update(dict.fromkeys(tracks.ids.tolist(), now_s))
@@ -84,19 +102,24 @@ class Cropper:
             del self._seen_at_s[track_id]
             self._taken.pop(track_id, None)
 
-    def _geometry(self, tracks: Tracks, index: int) -> float | None:
-        """Return the crop's quality, 0 to 1, or None if it is too small, cut or covered."""
-        box = tracks.boxes_xyxy[index].astype(np.float64)
+    def _geometry(self, tracks: Tracks, index: int, box: npt.NDArray[np.float64]) -> float | None:
+        """Return the crop's quality, 0 to 1, or None if it is too small, cut or covered.
+
+        Args:
+            tracks: who is in view.
+            index: who is to be cut out.
+            box: where, in the picture that is cut.
+        """
         height_px = box[3] - box[1]
         if height_px < self._config.min_height_px or box[2] - box[0] < 1:
             return None
-        visible = visible_share(box, tracks.frame.image.shape[:2])
+        visible = visible_share(tracks.boxes_xyxy[index].astype(np.float64), tracks.frame.image.shape[:2])
         covered = covered_share(index, tracks.boxes_xyxy.astype(np.float64))
         if visible < self._config.min_visible or covered > self._config.max_overlap:
             return None
         return float(min(1.0, height_px / _LARGE_PX) * visible * (1 - covered))
 
-    def _cut(self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    def _cut(self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (float(v) for v in box)
         dx, dy = (x1 - x0) * self._config.margin, (y1 - y0) * self._config.margin
@@ -109,6 +132,12 @@ class Cropper:
         fitted = self._rows.next()
         fit(image, self._spec, fitted)
         return fitted
+
+
+def _picture(frame: Frame) -> npt.NDArray[np.uint8]:
+    """What to cut people out of: the larger picture of the same moment, if there is one."""
+    larger = frame.detail.image()
+    return frame.image if larger is None else larger
 
 
 def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> float:

@@ -31,6 +31,7 @@ class CameraHealth:
         reason: what is wrong, in words; empty if nothing is.
         connects: how often it was opened.
         frames: what became of its frames, see `Fate`.
+        main_problem: why people are cut out of its sub-stream, though it has a main stream; empty if they are not.
     """
 
     camera_id: str
@@ -39,6 +40,7 @@ class CameraHealth:
     reason: str
     connects: int
     frames: dict[Fate, int]
+    main_problem: str = ""
 
 
 class Health:
@@ -65,6 +67,7 @@ class Health:
         }
         self._frames: dict[str, Counter[Fate]] = {name: Counter() for name in camera_ids}
         self._connects: Counter[str] = Counter()
+        self._main_problems: dict[str, str] = {}
         self._blanks: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._beats_s: dict[str, float] = {}
@@ -86,6 +89,8 @@ class Health:
                 for name in camera_ids
             }
             self._frames = {name: self._frames.get(name, Counter()) for name in camera_ids}
+            for name in reopened:
+                self._main_problems.pop(name, None)
 
     def frame(self, camera_id: str, fate: Fate) -> None:
         """Count what became of one frame."""
@@ -127,6 +132,17 @@ class Health:
         why = {"reason": reason} if reason else {}
         tell("camera state", camera=camera_id, state=state, before=before.state, **why)
 
+    def main_stream(self, camera_id: str, problem: str) -> None:
+        """Say what is wrong with a camera's main stream, empty if nothing is; a change is logged."""
+        with self._turn:
+            if camera_id not in self._cameras or self._main_problems.get(camera_id, "") == problem:
+                return
+            self._main_problems[camera_id] = problem
+        if problem:
+            log.warning("people are cut out of the sub-stream", camera=camera_id, reason=problem)
+        else:
+            log.info("main stream is back", camera=camera_id)
+
     def count(self, name: str, number: int = 1) -> None:
         """Count something of the whole pipeline."""
         with self._turn:
@@ -166,16 +182,39 @@ class Health:
                     reason=camera.reason,
                     connects=self._connects[name],
                     frames=dict(self._frames[name]),
+                    main_problem=self._main_problems.get(name, ""),
                 )
                 for name, camera in self._cameras.items()
             )
+
+
+class MainStreams:
+    """Tells `Health` of the main streams of cameras that are detected on another: as a `capture.Watcher`."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def connected(self, camera_id: str) -> None:
+        """It was opened, and all is well."""
+        self._health.main_stream(camera_id, "")
+
+    def picture(self, camera_id: str) -> None:
+        """It gives none."""
+
+    def frame(self, camera_id: str, fate: Fate) -> None:
+        """Its packets are not the camera's frames."""
+
+    def camera(self, camera_id: str, state: CameraState, reason: str = "") -> None:
+        """It is lost, whatever the camera's state is by its sub-stream."""
+        self._health.main_stream(camera_id, reason or state)
 
 
 def summary(cameras: Sequence[CameraHealth]) -> str:
     """Say in a few words how the cameras are: `2 of 3 cameras online; floor offline`."""
     well = sum(camera.state in ("online", "ended") for camera in cameras)
     ill = [f"{camera.camera_id} {camera.state}" for camera in cameras if camera.state not in ("online", "ended")]
-    return "; ".join([f"{well} of {len(cameras)} cameras online", *ill])
+    coarse = [f"{camera.camera_id} without its main stream" for camera in cameras if camera.main_problem]
+    return "; ".join([f"{well} of {len(cameras)} cameras online", *ill, *coarse])
 
 
 def cameras_message(health: Health, *, site: str, prefix: str, at_s: float) -> Message:
@@ -197,7 +236,7 @@ def cameras_message(health: Health, *, site: str, prefix: str, at_s: float) -> M
             camera.camera_id: CameraPayload(
                 state=camera.state,
                 since_s=to_ms(camera.since_s) / 1000,
-                reason=camera.reason,
+                reason=camera.reason or camera.main_problem,
                 connects=camera.connects,
                 frames={str(fate): number for fate, number in camera.frames.items()},
             )

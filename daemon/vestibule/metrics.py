@@ -205,6 +205,7 @@ class _AtScrape(Collector):
         if watched is None:
             return
         yield from _cameras(watched.health.cameras())
+        yield from _main_streams(watched.health.cameras())
         failed = watched.health.counts.get("batches_dropped", 0)
         yield CounterMetricFamily("vestibule_batches_dropped", "Batches that the classifier failed on.", failed)
         yield GaugeMetricFamily(
@@ -254,6 +255,26 @@ def _cameras(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
         for name in _STATES:
             state.add_metric([*own, name], camera.state == name)
     yield from (captured, analysed, dropped, corrupt, resized, still, state, connects)
+
+
+def _main_streams(cameras: Sequence[CameraHealth]) -> Iterator[Metric]:
+    detailed = CounterMetricFamily(
+        "vestibule_frames_detailed", "Frames whose people were cut out of the main stream.", labels=["camera"]
+    )
+    undetailed = CounterMetricFamily(
+        "vestibule_frames_undetailed", "Frames whose people should have been, and were not.", labels=["camera"]
+    )
+    decoded = CounterMetricFamily(
+        "vestibule_frames_main_decoded", "Pictures of the main stream that were decoded.", labels=["camera"]
+    )
+    lost = GaugeMetricFamily("vestibule_main_stream_lost", "1 while it cannot be used.", labels=["camera"])
+    for camera in cameras:
+        own = [camera.camera_id]
+        detailed.add_metric(own, camera.frames.get("detailed", 0))
+        undetailed.add_metric(own, camera.frames.get("undetailed", 0))
+        decoded.add_metric(own, camera.frames.get("main_decoded", 0))
+        lost.add_metric(own, bool(camera.main_problem))
+    yield from (detailed, undetailed, decoded, lost)
 
 
 def _outbox(status: OutboxStatus) -> Iterator[Metric]:

@@ -19,13 +19,13 @@ from vestibule.capture import Captures, OpenSource
 from vestibule.claims import ClaimInbox
 from vestibule.complaints import Complaints
 from vestibule.config import Settings
-from vestibule.health import Health
+from vestibule.health import Health, MainStreams
 from vestibule.observers import Meter, NoMeter, Onlooker, Stage
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
 from vestibule.slots import Slots
 from vestibule.stages import Change, Stages
-from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Frame, Message, NoDetail, Reading, Tracks
 
 log = structlog.get_logger()
 
@@ -51,6 +51,7 @@ class LivePipeline:
         cameras: the cameras.
         capture: how they are read.
         open_camera: opens one of them.
+        open_main: opens the main stream of one that is detected on its sub-stream; None if that is not wanted.
         sinks: where messages go.
         health: told of cameras, frames and workers.
         clock: Unix seconds, UTC.
@@ -66,6 +67,7 @@ class LivePipeline:
         cameras: Sequence[CameraConfig],
         capture: CaptureConfig,
         open_camera: OpenSource,
+        open_main: OpenSource | None = None,
         sinks: Sequence[Sink],
         health: Health,
         clock: Callable[[], float],
@@ -76,12 +78,14 @@ class LivePipeline:
         self._meter, self._onlookers = meter or NoMeter(), onlookers
         self._claims, self._complaints = claims or ClaimInbox(), Complaints(time.monotonic)
         self._stages, self._cameras, self._capture = stages, cameras, capture
-        self._open_camera, self._sinks, self._clock, self._health = open_camera, sinks, clock, health
+        self._open_camera, self._open_main = open_camera, open_main
+        self._sinks, self._clock, self._health = sinks, clock, health
         self._slots = Slots()
         self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
         self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | Change | None] = queue.Queue(_QUEUE_LENGTH)
         self._for_vision: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._captures: Captures | None = None
+        self._mains: Captures | None = None
         self._captures_over, self._hurry, self._abort = threading.Event(), threading.Event(), threading.Event()
         self._begun_s: dict[str, float] = {}
         self._failed_in_a_row = 0
@@ -105,11 +109,17 @@ class LivePipeline:
             health=self._health,
             start_thread=self._start,
         )
+        if self._open_main is not None:
+            self._mains = self._capture_mains(self._open_main)
         workers = [self._start(w.__name__.strip("_"), w) for w in (self._look, self._classify, self._decide)]
         while not self.stop.wait(_TICK_S) and captures.tend():
+            if self._mains is not None:
+                self._mains.tend()
             tick()
         patience_s = _WORKERS_END_S if self.stop.is_set() else _FILES_END_S
         captures.stop(_CAPTURES_END_S)
+        if self._mains is not None:
+            self._mains.stop(_CAPTURES_END_S)
         self._captures_over.set()
         if not _join(workers, patience_s):
             self._hurry.set()
@@ -133,10 +143,23 @@ class LivePipeline:
             raise RuntimeError("nothing runs yet")
         self._health.change([camera.id for camera in settings.cameras], anew | reopened)
         self._captures.change(settings.cameras, anew | reopened, _CAPTURES_END_S)
+        if self._mains is not None:
+            self._mains.change(_with_two_streams(settings.cameras), anew | reopened, _CAPTURES_END_S)
         self._slots.forget(anew)
         change = Change(settings=settings, anew=anew, at_s=self._clock())
         self._for_vision.put(change)
         self._put(self._for_desk, change)
+
+    def _capture_mains(self, open_main: OpenSource) -> Captures:
+        """Read the main streams: they give no frames, and losing one costs nothing but detail."""
+        return Captures(
+            cameras=_with_two_streams(self._cameras),
+            config=self._capture,
+            open_camera=open_main,
+            deliver=self._slots.put,
+            health=MainStreams(self._health),
+            start_thread=lambda name, loop: self._start(f"{name}-main", loop),
+        )
 
     def _start(self, name: str, loop: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
@@ -299,6 +322,10 @@ def _join(threads: Sequence[threading.Thread], timeout_s: float) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
+def _with_two_streams(cameras: Sequence[CameraConfig]) -> list[CameraConfig]:
+    return [camera for camera in cameras if camera.detect_source is not None]
+
+
 def _without_picture(frame: Frame) -> Frame:
     """Keep the frame's shape and let go of its pixels, which only vision needs."""
-    return replace(frame, image=np.broadcast_to(np.uint8(0), frame.image.shape))
+    return replace(frame, image=np.broadcast_to(np.uint8(0), frame.image.shape), detail=NoDetail())

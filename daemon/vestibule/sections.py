@@ -91,6 +91,7 @@ class CameraConfig(Section):
         role: `entrance` if people come in before it, `floor` if it shows those who are inside already.
         source: `rtsp://...`, `rtsps://...`, `http://...` (MJPEG), a USB camera's index or `/dev/video*`, or a video
             file.
+        detect_source: the camera's sub-stream, to detect on; people are then cut out of `source`, the main stream.
         username: instead of writing it into the address.
         password_file: file with the password; a bare name is looked up in `$CREDENTIALS_DIRECTORY`.
         password_env: the variable that holds the password, in place of a file.
@@ -102,6 +103,7 @@ class CameraConfig(Section):
     id: Identifier
     role: Literal["entrance", "floor"] = "entrance"
     source: str = Field(min_length=1)
+    detect_source: Annotated[str, Field(min_length=1)] | None = None
     username: str | None = None
     password_file: Path | None = None
     password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -117,12 +119,22 @@ class CameraConfig(Section):
     def _index_is_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("source")
+    @field_validator("source", "detect_source")
     @classmethod
-    def _no_password(cls, value: str) -> str:
-        if has_password(value):
+    def _no_password(cls, value: str | None) -> str | None:
+        if value is not None and has_password(value):
             raise ValueError("a password in the address ends up in logs; use `username` and `password_file`")
         return value
+
+    @model_validator(mode="after")
+    def _two_streams(self) -> Self:
+        if self.detect_source is None:
+            return self
+        if not all(one.lower().startswith(("rtsp://", "rtsps://")) for one in (self.source, self.detect_source)):
+            raise ValueError("detect_source is for RTSP cameras; source and detect_source must be rtsp:// or rtsps://")
+        if self.source == self.detect_source:
+            raise ValueError("source and detect_source are the same; name the sub-stream's address, or leave it out")
+        return self
 
     @model_validator(mode="after")
     def _password_has_user(self) -> Self:

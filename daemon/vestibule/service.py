@@ -24,7 +24,7 @@ from vestibule.outputs import Outputs, open_outputs, output_sections
 from vestibule.pipeline import LivePipeline
 from vestibule.rules import Rules
 from vestibule.snapshots import Album, open_album
-from vestibule.sources import open_source
+from vestibule.sources import LiveSources
 from vestibule.stages import Models, build_stages, load_models
 
 log = structlog.get_logger()
@@ -178,11 +178,13 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
     stages = build_stages(settings, settings.cameras, plan.models, seq=seq)
     _warn_of_silent_rules(plan)
     album = _open_album(settings, clock)
+    sources = LiveSources(settings.capture, settings.detail, clock, watch.health.frame)
     pipeline = LivePipeline(
         stages=stages,
         cameras=settings.cameras,
         capture=settings.capture,
-        open_camera=lambda camera, count: open_source(camera, settings.capture, clock, count),
+        open_camera=sources.open,
+        open_main=sources.open_main,
         sinks=watch.outputs.all,
         health=watch.health,
         clock=clock,

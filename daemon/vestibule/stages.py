@@ -119,6 +119,8 @@ class _Eyes:
         assert self.seen is not None, "the first frame is always looked at"  # noqa: S101
         boxes_xyxy, scores = self.seen
         tracks = self.tracker.update(Detections(frame=frame, boxes_xyxy=boxes_xyxy, scores=scores))
+        if not self.tracker.is_sure:
+            frame.detail.want()  # somebody may be about to be followed
         return tracks, self.cropper.crops(tracks, settled)
 
 

@@ -1,7 +1,7 @@
 """Every type that flows through the pipeline. Data flows one way; each stage returns a new type."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,28 @@ def _unknown_clothes() -> npt.NDArray[np.float32]:
     return np.full(6, np.nan, np.float32)
 
 
+class Detail(Protocol):
+    """What a camera's larger stream shows of one frame; decoded only while somebody wants it."""
+
+    def want(self) -> None:
+        """Have such pictures ready from now on, for some seconds."""
+        ...
+
+    def image(self) -> npt.NDArray[np.uint8] | None:
+        """Return the picture nearest in time, uint8 (H, W, 3) BGR of the frame's shape; None if none is near enough."""
+        ...
+
+
+class NoDetail:
+    """Of a camera with one stream."""
+
+    def want(self) -> None:
+        """Do nothing."""
+
+    def image(self) -> None:
+        """Return None."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """One decoded picture of one camera.
@@ -35,12 +57,14 @@ class Frame:
         seq: number of the decoded frame, from 0; gaps are drops.
         captured_at_s: Unix seconds, UTC; in replay the clock's start plus the media time.
         image: uint8 (H, W, 3) BGR, read-only.
+        detail: what there is besides to cut people out of.
     """
 
     camera_id: str
     seq: int
     captured_at_s: float
     image: npt.NDArray[np.uint8]
+    detail: Detail = field(default_factory=NoDetail)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", read_only(self.image))

@@ -23,8 +23,9 @@ from rtsp_camera import RtspCamera, rtsp_camera
 
 from vestibule.errors import SourceError
 from vestibule.sections import CameraConfig, CaptureConfig
-from vestibule.sources import Count, Fate, network, open_source
-from vestibule.sources.network import NetworkSource, redacted
+from vestibule.sources import Count, Fate, connection, open_source
+from vestibule.sources.connection import redacted
+from vestibule.sources.network import NetworkSource
 from vestibule.types import Frame
 
 SECRET = "hunter2:p@ss/w%rd"  # noqa: S105 - of a test's own camera
@@ -242,7 +243,7 @@ def read_from(
     path: Path, monkeypatch: pytest.MonkeyPatch, count: Count = ignore, clock: Callable[[], float] = time.time
 ) -> NetworkSource:
     container = av.open(str(path))
-    monkeypatch.setattr("vestibule.sources.network.av.open", lambda *_args, **_options: container)
+    monkeypatch.setattr("vestibule.sources.connection.av.open", lambda *_args, **_options: container)
     return NetworkSource(CameraConfig(id="door", source="rtsp://camera.test/cam"), CAPTURE, clock, count)
 
 
@@ -269,7 +270,7 @@ def test_data_that_no_picture_can_be_decoded_from(clip: Path, tmp_path: Path, mo
     (tmp_path / "zeros.mp4").write_bytes(data)
     source = read_from(tmp_path / "zeros.mp4", monkeypatch)
     ticks = iter(range(10_000))
-    monkeypatch.setattr(network, "time", SimpleNamespace(monotonic=lambda: 0.2 * next(ticks)))
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=lambda: 0.2 * next(ticks)))
     with pytest.raises(SourceError, match="data arrives but no picture could be decoded for 1 s; set the camera to H"):
         list(source.frames())
 
@@ -321,7 +322,7 @@ def test_the_login_is_escaped_into_the_address(tmp_path: Path, monkeypatch: pyte
         seen.append(url)
         raise av.error.ConnectionRefusedError(111, "Connection refused", url)
 
-    monkeypatch.setattr("vestibule.sources.network.av.open", fail)
+    monkeypatch.setattr("vestibule.sources.connection.av.open", fail)
     secret = tmp_path / "secret"
     secret.write_text(SECRET)
     camera = CameraConfig(id="door", source="rtsp://old@cam:554/a?b=c", username="an@na", password_file=secret)
@@ -343,7 +344,7 @@ def test_every_failure_is_one_line_with_a_remedy() -> None:
     kinds = [av.error.InvalidDataError, av.error.OSError, av.error.ExitError, av.error.HTTPForbiddenError]
     for kind in kinds:
         error = kind(5, os.strerror(5), "rtsp://anna:hunter2@cam/")
-        for text, _ in (network._no_connection(error, 5.0, timed_out=False), network._broken(error, 5.0)):
+        for text, _ in (connection._no_connection(error, 5.0, timed_out=False), connection._broken(error, 5.0)):
             assert "; check " in text
             assert "hunter2" not in text
             assert "\n" not in text

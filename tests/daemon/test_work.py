@@ -239,7 +239,7 @@ def test_only_frames_to_analyse_are_converted(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(network, "to_bgr", counting)
     container = av.open(str(write_clip(tmp_path / "a.mp4", moving_square(100), fps=25)))
-    monkeypatch.setattr("vestibule.sources.network.av.open", lambda *_, **__: container)
+    monkeypatch.setattr("vestibule.sources.connection.av.open", lambda *_, **__: container)
     arrivals, camera = itertools.count(0.0, 0.04), CameraConfig(id="door", source="rtsp://camera.test/cam")
     source = network.NetworkSource(camera, CaptureConfig(analysed_fps=5), lambda: next(arrivals), lambda _: None)
     with pytest.raises(SourceError):

@@ -12,7 +12,19 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 Fate = Literal[
-    "captured", "thinned", "too_old", "overtaken", "corrupt", "empty", "blank", "resized", "still", "analysed"
+    "captured",
+    "thinned",
+    "too_old",
+    "overtaken",
+    "corrupt",
+    "empty",
+    "blank",
+    "resized",
+    "still",
+    "analysed",
+    "detailed",
+    "undetailed",
+    "main_decoded",
 ]
 """What happens to a camera's frames. captured: a whole picture arrived; it then is either
 
@@ -25,6 +37,10 @@ Fate = Literal[
 
 corrupt: what arrived is no whole picture. resized: from this picture on they are of another size.
 still: the very picture that came before, and for a while already; it is analysed all the same.
+
+Of a camera with a main stream besides the one that is detected on: detailed: people were cut out of the main stream's
+picture of this frame; undetailed: they were to be, but it had none near enough in time, and the frame itself was
+taken; main_decoded: a picture of the main stream was decoded.
 """
 Count = Callable[[Fate], None]
 

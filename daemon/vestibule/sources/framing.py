@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from vestibule.privacy_sections import MaskConfig
 from vestibule.sections import CameraConfig
-from vestibule.types import Frame
+from vestibule.types import Detail, Frame, NoDetail
 
 Image = npt.NDArray[np.uint8]
 
+_NO_DETAIL = NoDetail()
 _SHIFT = 8
 """Bits of a corner's place behind the point, so that an edge is where the fractions say."""
 _EDGE_PX = 3
@@ -37,15 +38,17 @@ class Framing:
         self._corners: list[npt.NDArray[np.int32]] = []
         self.copies = 0
 
-    def frame(self, *, seq: int, captured_at_s: float, image: Image) -> Frame:
+    def frame(self, *, seq: int, captured_at_s: float, image: Image, detail: Detail = _NO_DETAIL) -> Frame:
         """Return a frame without what is under the masks.
 
         Args:
             seq: number of the decoded frame.
             captured_at_s: Unix seconds, UTC.
             image: uint8 (H, W, 3) BGR, of any size from frame to frame; blackened in place where that is possible.
+            detail: what another stream shows of it.
         """
-        return Frame(camera_id=self._camera_id, seq=seq, captured_at_s=captured_at_s, image=self._blackened(image))
+        black = self._blackened(image)
+        return Frame(camera_id=self._camera_id, seq=seq, captured_at_s=captured_at_s, image=black, detail=detail)
 
     def _blackened(self, image: Image) -> Image:
         if not self._masks:
