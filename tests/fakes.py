@@ -20,6 +20,20 @@ def frame(at_s: float = 0.0, *, size: tuple[int, int] = (640, 360), image: Image
     return Frame(camera_id="door", seq=round(at_s * 1000), captured_at_s=at_s, image=image)
 
 
+class Larger:
+    """What a main stream shows: a picture or nothing; counts what it is asked."""
+
+    def __init__(self, image: Image | None) -> None:
+        self._image, self.wants, self.looks = image, 0, 0
+
+    def want(self) -> None:
+        self.wants += 1
+
+    def image(self) -> Image | None:
+        self.looks += 1
+        return self._image
+
+
 def detections(
     boxes: Sequence[Box],
     at_s: float = 0.0,

@@ -19,6 +19,7 @@ from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import check_broker
 from vestibule.sources import check_shape, open_source
+from vestibule.sources.connection import redacted
 from vestibule.web_sections import WebConfig
 
 OLD_VERSION = "its form is of an earlier version; it still works, `vestibule check --migrate` rewrites it"
@@ -99,7 +100,7 @@ def _camera(camera: CameraConfig, capture: CaptureConfig) -> str:
     if camera.detect_source is None:
         return f"{small[0]}x{small[1]}{masked}"
     main = _size(camera.model_copy(update={"detect_source": None}), capture)
-    check_shape(f"camera {camera.id}", main, small)
+    check_shape(f"camera {camera.id} ({redacted(camera.source)})", main, small)
     return f"{small[0]}x{small[1]} to detect on, people cut out of {main[0]}x{main[1]}{masked}"
 
 

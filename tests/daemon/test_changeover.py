@@ -29,6 +29,7 @@ def test_cameras_that_are_new_gone_or_other_begin_anew_and_no_others() -> None:
         (of(FLOOR), {"door"}),
         (of(FLOOR, DOOR), set[str]()),
         (of(DOOR, {**FLOOR, "zones": [ZONE]}), {"floor"}),
+        (of({**DOOR, "detect_source": "rtsp://192.0.2.1/b"}, FLOOR), {"door"}),
         (of({**FLOOR, "id": "door"}, attic), {"door", "floor", "attic"}),
     ):
         assert between(before, after) == Changeover(anew=frozenset(anew), reopened=frozenset())
@@ -44,6 +45,7 @@ def test_any_other_section_has_everything_begin_anew() -> None:
     changed: dict[str, Table] = {
         "site": {"time_zone": "Europe/Madrid"},
         "capture": {"analysed_fps": 5},
+        "detail": {"linger_s": 5},
         "detector": {"threads": 2},
         "visits": {"min_readings": 4},
         "mqtt": {"port": 1884},

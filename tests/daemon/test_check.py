@@ -3,7 +3,9 @@ import socket
 from pathlib import Path
 
 import pytest
+from footage import moving_square, write_clip
 from ledgers import ledger, visit
+from rtsp_camera import rtsp_camera
 from toyshop import ToyClassifier, ToyDetector, clip, crossing
 
 from vestibule.broker import Mosquitto, find_mosquitto
@@ -36,6 +38,18 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["ok"] * 6
     assert "camera door: 400x240" in lines[3]
     assert lines[5] == "ok     ledger: none is kept; set ledger.path if reports are wanted"
+
+
+@pytest.mark.parametrize(("size", "code"), [((400, 240), 0), ((400, 300), 1)])
+def test_both_streams_of_a_camera_are_opened_and_compared(tmp_path: Path, size: tuple[int, int], code: int) -> None:
+    main = write_clip(tmp_path / "main.mp4", moving_square(30, 800, 480), fps=25)
+    small = write_clip(tmp_path / "sub.mp4", moving_square(30, *size), fps=25)
+    with rtsp_camera(main, "--sub", str(small)) as camera:
+        text = f"[[cameras]]\nid = 'door'\nsource = '{camera.address}'\ndetect_source = '{camera.sub_address}'\n"
+        (line,) = [line for line in checked(tmp_path / "a.toml", text)[1] if "camera door" in line]
+    told = "camera door: 400x240 to detect on, people cut out of 800x480"
+    refused = f"camera door ({camera.address}): the main stream is 800x480 and the sub-stream 400x300, of another shape"
+    assert line.startswith(f"FAILED {refused}" if code else f"ok     {told}")
 
 
 def test_each_failure_has_its_line_and_the_rest_is_tried(tmp_path: Path) -> None:

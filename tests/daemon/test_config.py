@@ -178,6 +178,14 @@ class TestValues:
             ("[[alerts]]\nname='a'\nany_of=['Dress']\n" * 2, "alert names must differ, ['a'] is used twice"),
             (CAMERA * 2, "camera ids must differ, ['door'] is used twice"),
             ("[[cameras]]\nid='a'\nsource=''", "cameras.0.source: String should have at least 1 character"),
+            (
+                "[[cameras]]\nid='a'\nsource='0'\ndetect_source='rtsp://192.0.2.1/b'",
+                "source and detect_source must be rtsp:// or rtsps://",
+            ),
+            (f"{CAMERA}detect_source='http://192.0.2.1/b'", "source and detect_source must be rtsp:// or rtsps://"),
+            (f"{CAMERA}detect_source='rtsp://192.0.2.1/a'", "are the same; name the sub-stream's address, or leave it"),
+            (f"{CAMERA}detect_source=''", "cameras.0.detect_source: String should have at least 1 character"),
+            ("[detail]\nmax_skew_s=0", "detail.max_skew_s: Input should be greater than 0, got 0"),
             ("[[cameras]]\nid='a/b'\nsource='0'", "cameras.0.id: String should match pattern"),
             (f"{CAMERA}[[cameras.zones]]\nname='z'\npolygon=[[0,0],[1,1]]", "cameras.0.zones.0.polygon"),
             (f"{CAMERA}[[cameras.zones]]\nname='z'\npolygon=[[0,0],[640,0],[1,1]]", "got 640"),
@@ -218,6 +226,10 @@ class TestValues:
     def test_a_line_without_sides_is_refused(self, load_text: Load, line: str, inside: str) -> None:
         text = f"{CAMERA}[cameras.entrance]\nline={line}\ninside={inside}"
         assert "cameras.0.entrance: the line has no length or `inside` lies on it" in refused(load_text, text)
+
+    def test_a_camera_may_have_two_streams(self, load_text: Load) -> None:
+        (camera,) = load_text(f"{CAMERA}detect_source='rtsps://192.0.2.1/b'").cameras
+        assert (camera.source, camera.detect_source) == ("rtsp://192.0.2.1/a", "rtsps://192.0.2.1/b")
 
     @pytest.mark.parametrize(("source", "expected"), [("0", "0"), ("'/dev/video2'", "/dev/video2"), ("2", "2")])
     def test_a_usb_camera_may_be_a_number(self, load_text: Load, source: str, expected: str) -> None:
@@ -283,11 +295,12 @@ class TestSecrets:
         ],
     )
     def test_a_password_in_an_address_is_refused_and_not_repeated(self, load_text: Load, address: str) -> None:
-        with pytest.raises(ConfigError) as caught:
-            load_text(f"[[cameras]]\nid='a'\nsource='{address}'")
-        assert "use `username` and `password_file`" in str(caught.value)
-        assert "hunter2" not in str(caught.value)
-        assert "hunter2" not in str(caught.value.__cause__)
+        for camera in (f"[[cameras]]\nid='a'\nsource='{address}'", f"{CAMERA}detect_source='{address}'"):
+            with pytest.raises(ConfigError) as caught:
+                load_text(camera)
+            assert "use `username` and `password_file`" in str(caught.value)
+            assert "hunter2" not in str(caught.value)
+            assert "hunter2" not in str(caught.value.__cause__)
 
     @pytest.mark.parametrize(
         "address", ["rtsp://192.0.2.1:554/a@1", "rtsp://[2001:db8::1]:554/a", "rtsp://viewer@cam/a"]

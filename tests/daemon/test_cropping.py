@@ -1,11 +1,12 @@
 """Who is worth classifying, and the picture that the classifier gets."""
 
+from dataclasses import replace
 from typing import Literal
 
 import cv2
 import numpy as np
 import pytest
-from fakes import Box, Image, tracks
+from fakes import Box, Image, Larger, tracks
 
 from vestibule.colours import clothes_lab
 from vestibule.cropping import Cropper, covered_share, sharpness, visible_share
@@ -296,3 +297,59 @@ def test_tiny_frames(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 50, np.uint8)
     crops = cut((0, 0, shape[1], shape[0]), image=image, min_visible=0)
     assert len(crops) == (shape[0] >= 16)
+
+
+# ---- a camera with two streams
+
+DOUBLE = np.random.default_rng(1).integers(0, 256, (2 * HEIGHT, 2 * WIDTH, 3), dtype=np.uint8)
+"""What the main stream shows; nothing of NOISE is in it."""
+
+
+def two(boxes: dict[int, Box], larger: Larger, at_s: float = 0.0) -> Tracks:
+    given = tracks(boxes, at_s, image=NOISE)
+    return replace(given, frame=replace(given.frame, detail=larger))
+
+
+def test_people_are_cut_out_of_the_larger_picture_where_the_smaller_one_shows_them() -> None:
+    (crop,) = new(**EVERY).crops(two({1: WHOLE}, Larger(DOUBLE)))
+    (same,) = cut(tuple(2 * side for side in WHOLE), image=DOUBLE)
+    assert (crop.image == same.image).all()
+    assert crop.quality == same.quality
+    assert (crop.clothes_lab == clothes_lab(NOISE, np.array(WHOLE, np.float32))).all()  # tracks are told by these
+
+
+def test_pixels_of_the_larger_picture_count_for_height_and_quality() -> None:
+    far: Box = (300, 100, 330, 180)
+    assert not new(min_height_px=100).crops(two({1: far}, Larger(None)))
+    (crop,) = new(min_height_px=100).crops(two({1: far}, Larger(DOUBLE)))
+    assert crop.quality == pytest.approx(160 / 240)
+
+
+def test_without_a_larger_picture_the_frame_itself_is_cut() -> None:
+    (crop,) = new(**EVERY).crops(two({1: WHOLE}, Larger(None)))
+    (same,) = cut(WHOLE)
+    assert (crop.image == same.image).all()
+    assert crop.quality == same.quality
+
+
+def test_the_edge_of_the_picture_is_where_the_smaller_one_ends() -> None:
+    cut_half: Box = (300, 256, 380, 360)
+    assert not new(**EVERY).crops(two({1: cut_half}, Larger(DOUBLE)))
+
+
+def test_it_is_asked_for_only_when_somebody_is_read_and_kept_ready_while_somebody_may_be() -> None:
+    cropper, larger = new(max_per_track=2, min_interval_s=0.3), Larger(DOUBLE)
+
+    def asked(boxes: dict[int, Box], at_s: float, settled: tuple[int, ...] = ()) -> tuple[int, int]:
+        before = larger.wants, larger.looks
+        cropper.crops(two(boxes, larger, at_s), settled)
+        return larger.wants - before[0], larger.looks - before[1]
+
+    assert asked({}, 0.0) == (0, 0)
+    assert asked({1: WHOLE}, 0.1) == (1, 1)
+    assert asked({1: WHOLE}, 0.2) == (1, 0)  # too early for the next
+    assert asked({1: WHOLE}, 0.5, settled=(1,)) == (0, 0)
+    assert asked({1: WHOLE}, 0.6) == (1, 1)
+    assert asked({1: WHOLE}, 1.0) == (0, 0)  # that was all
+    many: dict[int, Box] = {number: (12 * number, 50, 12 * number + 10, 200) for number in range(2, 52)}
+    assert asked(many, 1.1) == (50, 1)  # fifty people, one picture

@@ -3,9 +3,10 @@ import json
 import pytest
 from fakes import Clock
 from jsonschema import Draft202012Validator
+from structlog.testing import capture_logs
 
 from vestibule import log
-from vestibule.health import Health, cameras_message, summary
+from vestibule.health import Health, MainStreams, cameras_message, summary
 from vestibule.payloads import json_schema
 from vestibule.sections import LogConfig
 
@@ -117,3 +118,36 @@ def test_the_last_frames_of_a_camera_that_is_gone_are_nobodys(health: Health) ->
     health.connected("door")
     health.camera("door", "offline", "hung up")
     assert [camera.camera_id for camera in health.cameras()] == ["floor"]
+
+
+def test_a_lost_main_stream_is_told_and_the_camera_stays_online(health: Health, clock: Clock) -> None:
+    mains = MainStreams(health)
+    health.picture("door")
+    health.picture("floor")
+    with capture_logs() as logged:
+        for _ in range(2):
+            mains.camera("door", "frozen", "the camera sent nothing for 5 s")
+            health.picture("door")
+            mains.frame("door", "captured")
+    door = json.loads(cameras_message(health, site="store", prefix="v", at_s=clock()).payload)["cameras"]["door"]
+    assert (door["state"], door["reason"], door["frames"]) == ("online", "the camera sent nothing for 5 s", {})
+    assert summary(health.cameras()) == "2 of 2 cameras online; door without its main stream"
+    assert [entry["event"] for entry in logged] == ["people are cut out of the sub-stream"]
+    mains.connected("door")
+    assert health.cameras()[0].main_problem == ""
+    assert summary(health.cameras()) == "2 of 2 cameras online"
+    assert health.cameras()[0].connects == 0  # of the camera itself
+
+
+def test_a_main_stream_s_fault_is_forgotten_with_its_camera(health: Health) -> None:
+    health.main_stream("door", "gone")
+    health.main_stream("nobody", "gone")
+    health.change(["door", "floor"], ["door"])
+    assert [camera.main_problem for camera in health.cameras()] == ["", ""]
+
+
+def test_the_camera_s_own_reason_comes_first(health: Health, clock: Clock) -> None:
+    health.main_stream("door", "main gone")
+    health.camera("door", "offline", "all gone")
+    payload = json.loads(cameras_message(health, site="store", prefix="v", at_s=clock()).payload)
+    assert payload["cameras"]["door"]["reason"] == "all gone"

@@ -105,6 +105,19 @@ def test_every_state_and_every_fate_of_a_frame_is_there_from_the_start() -> None
     assert reasons | counted - {"dropped"} == set(get_args(Fate))
 
 
+def test_what_main_streams_give_is_there() -> None:
+    with watched(Clock()) as (metrics, health):
+        for fate in ("detailed", "undetailed", "undetailed", "main_decoded", "main_decoded", "main_decoded"):
+            health.frame("door", fate)
+        health.main_stream("attic", "no answer")
+        samples = sample(metrics)
+    assert value(samples, "vestibule_frames_detailed_total", camera="door") == 1
+    assert value(samples, "vestibule_frames_undetailed_total", camera="door") == 2
+    assert value(samples, "vestibule_frames_main_decoded_total", camera="door") == 3
+    assert value(samples, "vestibule_main_stream_lost", camera="door") == 0
+    assert value(samples, "vestibule_main_stream_lost", camera="attic") == 1
+
+
 def test_the_cameras_are_read_as_they_are() -> None:
     with watched(Clock()) as (metrics, health):
         for fate in ("captured", "captured", "captured", "analysed", "overtaken"):

@@ -189,11 +189,11 @@ class Playing:
         self.packets: Counter[Fate] = Counter()
         self.problem: list[str] = []
         sources = LiveSources(CAPTURE, detail, time.time, lambda _, fate: self.counts.update([fate]))
-        self._sub = sources.open(camera, lambda _: None)
         self._main = sources.open_main(camera, lambda fate: self.packets.update([fate]))
-        self.frames = self._sub.frames()
         self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._reader.start()  # before the other is opened: what waits in the socket meanwhile would seem to be late
+        self._sub = sources.open(camera, lambda _: None)
+        self.frames = self._sub.frames()
 
     def _read(self) -> None:
         try:
