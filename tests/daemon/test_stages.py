@@ -3,8 +3,10 @@
 import json
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
+from fakes import Larger
 from toyshop import ToyBatchDetector, ToyClassifier, crossing, frames, picture, toy_models
 
 from vestibule.config import Settings
@@ -129,3 +131,14 @@ def test_what_is_kept_of_a_look_holds_no_picture() -> None:
     assert (len(tracks.ids), len(crops)) == (1, 1)
     del image, tracks
     assert gone() is None  # what is left is the crop
+
+
+def test_detail_is_wanted_from_the_first_sight_of_somebody_until_they_are_read_and_not_before() -> None:
+    """Before they are followed: the main stream's pictures are then ready once they are."""
+    before = settings(*CAMERAS)
+    vision, wants = build_stages(before, before.cameras, toy_models()).vision, []
+    for number, frame in enumerate(frames(3, crossing("Dress", 1.0))):
+        larger, settled = Larger(None), frozenset({1} if number > 20 else ())
+        vision.look([replace(frame, detail=larger)], {"door": settled}.__getitem__)
+        wants.append(larger.wants > 0)
+    assert wants == [False] * 10 + [True] * 11 + [False] * 9
