@@ -78,9 +78,11 @@ def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32])
 def _medians(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return the median of each channel of uint8 (H, W, 3) by counting, which unlike `np.median` copies nothing."""
     pixels = image.shape[0] * image.shape[1]
-    middles = ((pixels - 1) // 2, pixels // 2)
-    counts = (cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in range(3))
-    return np.array([np.searchsorted(np.cumsum(each, dtype=np.float64), middles, "right").mean() for each in counts])
+    counts = np.hstack([cv2.calcHist([image], [channel], None, [256], [0, 256]) for channel in range(3)])
+    up_to = counts.cumsum(axis=0)  # float32 counts to 16 million exactly
+    below, above = ((up_to <= middle).sum(axis=0) for middle in ((pixels - 1) // 2, pixels // 2))
+    result: npt.NDArray[np.float64] = (below + above) / 2
+    return result
 
 
 def distance(a: Floats, b: Floats) -> Floats:
