@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def machine() -> str:
+def machine(gpu: str = "no GPU used", threads: str = "one thread per network") -> str:
     """Describe the machine in a line, as it is seen from here."""
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
     models = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE) or [platform.machine()]
@@ -29,8 +29,8 @@ def machine() -> str:
     with_features = f" ({', '.join(features)})" if features else ""
     system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     return (
-        f"{available_cores()} cores of {models[0].strip()}{with_features}, no GPU used; {system}, "
-        f"Python {platform.python_version()}, {versions}; one thread per network"
+        f"{available_cores()} cores of {models[0].strip()}{with_features}, {gpu}; {system}, "
+        f"Python {platform.python_version()}, {versions}; {threads}"
     )
 
 

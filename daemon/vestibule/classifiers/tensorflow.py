@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from vestibule.classifiers.readings import output_order, to_readings, wanted_shapes
 from vestibule.errors import ModelError
-from vestibule.graphs import BucketGraphs, in_mixed_precision
+from vestibule.graphs import BucketGraphs
+from vestibule.mixed_precision import in_mixed_precision
 from vestibule.types import CropBatch, Reading
 from vestibule_models.artifact import GarmentManifest, model_path
 from vestibule_models.labels import LABELS

@@ -5,7 +5,8 @@ from pathlib import Path
 import keras
 
 from vestibule.errors import ModelError
-from vestibule.graphs import BucketGraphs, in_mixed_precision
+from vestibule.graphs import BucketGraphs
+from vestibule.mixed_precision import in_mixed_precision
 from vestibule_models.artifact import ArtifactError, InputSpec
 from vestibule_models.networks import person_mobilenet
 from vestibule_models.persons_decode import Bytes, Floats
