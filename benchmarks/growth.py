@@ -38,7 +38,7 @@ class Walkers:
     """In place of the detector: so many boxes that walk to and fro, in rows."""
 
     def __init__(self, models: Models, people: int) -> None:
-        self.manifest = models.detector.manifest
+        self.manifest, self.runtime = models.detector.manifest, "none"
         self._numbers = np.arange(people)
 
     def detect(self, frame: Frame) -> Detections:

@@ -34,7 +34,7 @@ class RecordingDetector:
 
     def __init__(self, models: Models) -> None:
         self._inner = models.detector
-        self.manifest = self._inner.manifest
+        self.manifest, self.runtime = self._inner.manifest, self._inner.runtime
         self.frames: list[Frame] = []
 
     def detect(self, frame: Frame) -> Detections:

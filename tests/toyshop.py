@@ -60,6 +60,7 @@ class ToyDetector:
     """Finds rectangles of full colour."""
 
     manifest = DETECTOR
+    runtime = "toy"
 
     def detect(self, frame: Frame) -> Detections:
         hsv = cv2.cvtColor(frame.image, cv2.COLOR_BGR2HSV)

@@ -67,8 +67,9 @@ def _named(name: str, text: str) -> str:
 
 
 def _detector(settings: config.Settings) -> str:
-    manifest = build_detector(settings.detector).manifest
-    return f"{manifest.name}@{manifest.version}, {manifest.input.width}x{manifest.input.height}"
+    detector = build_detector(settings.detector)
+    manifest = detector.manifest
+    return f"{manifest.name}@{manifest.version}, {manifest.input.width}x{manifest.input.height} on {detector.runtime}"
 
 
 def _classifier(settings: config.Settings) -> str:

@@ -195,7 +195,8 @@ def _run_plan(plan: _Plan, watch: "_Watch", clock: SteadyClock, seq: int) -> int
     watch.show()
     watch.outputs.counters.watch([camera.id for camera in settings.cameras])
     watch.monitoring.installer.watch(settings, watch.health)
-    log.info("running", site=settings.site.id, cameras=len(settings.cameras), runtime=plan.models.classifier.runtime)
+    runtimes = {"runtime": plan.models.classifier.runtime, "detector_runtime": plan.models.detector.runtime}
+    log.info("running", site=settings.site.id, cameras=len(settings.cameras), **runtimes)
     try:
         pipeline.run(lambda: watch.tick(pipeline))
     finally:

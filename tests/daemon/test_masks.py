@@ -50,7 +50,7 @@ def filmed(seconds: float = 5.0) -> Iterator[Image]:
 
 
 class Detecting:
-    manifest = ToyDetector.manifest
+    manifest, runtime = ToyDetector.manifest, ToyDetector.runtime
 
     def __init__(self, witness: "Seen") -> None:
         self._witness, self._toy = witness, ToyDetector()

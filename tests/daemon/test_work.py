@@ -60,7 +60,8 @@ class Work:
 
 class CountingDetector:
     def __init__(self, work: Work) -> None:
-        self.manifest, self.detect = work.detector.manifest, work.detect
+        self.manifest, self.runtime = work.detector.manifest, work.detector.runtime
+        self.detect = work.detect
 
 
 class CountingClassifier:

@@ -20,6 +20,7 @@ class Detector(Protocol):
     """Finds people. Not safe for use by several threads at once."""
 
     manifest: DetectorManifest
+    runtime: str
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame, best score first."""

@@ -19,9 +19,11 @@ class Network(Protocol):
     """Runs one network.
 
     Attributes:
+        runtime: what runs it.
         most_frames: pictures that it takes in one go; 1 where it gains nothing by more.
     """
 
+    runtime: str
     most_frames: int
 
     def infer(self, tensor: Bytes | Floats) -> Floats:
@@ -97,6 +99,7 @@ class LetterboxedDetector:
         nms_iou: boxes that overlap by more are one person, 0 to 1.
 
     Attributes:
+        runtime: the network's.
         most_frames: the network's.
 
     Raises:
@@ -111,7 +114,7 @@ class LetterboxedDetector:
         self._grid = cells(manifest.input, manifest.strides)
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
-        self.most_frames = network.most_frames
+        self.runtime, self.most_frames = network.runtime, network.most_frames
         spec = manifest.input
         # The batch, written by each look in place; nobody else ever sees it.
         self._pictures = np.full((self.most_frames, spec.height, spec.width, 3), spec.pad_value, np.uint8)

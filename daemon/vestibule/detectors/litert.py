@@ -24,6 +24,7 @@ class LiteRtNetwork:
         ModelError: not a TFLite file, or its input or output is not what the manifest says.
     """
 
+    runtime = "litert"
     most_frames = 1
 
     def __init__(self, path: Path, spec: InputSpec, *, size_wh: tuple[int, int], threads: int) -> None:

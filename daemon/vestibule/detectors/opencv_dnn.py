@@ -20,6 +20,7 @@ class OpenCvNetwork:
         ModelError: not an ONNX file that OpenCV can read, or it has several outputs.
     """
 
+    runtime = "opencv"
     most_frames = 1
 
     def __init__(self, path: Path, *, threads: int) -> None:

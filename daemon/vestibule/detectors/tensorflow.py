@@ -27,6 +27,8 @@ class TensorflowNetwork:
         ModelError: Keras cannot load the file, it is of another network than ours, or does not fit its manifest.
     """
 
+    runtime = "tensorflow"
+
     def __init__(self, path: Path, spec: InputSpec, *, most_frames: int, xla: bool, mixed_precision: bool) -> None:
         model = _saved(path) if path.suffix == ".keras" else _rebuilt(path, spec)
         inputs, shape = [(tensor.dtype, *tensor.shape) for tensor in model.inputs], (spec.height, spec.width, 3)
