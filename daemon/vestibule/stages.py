@@ -83,7 +83,7 @@ class Vision:
         return [eyes.follow(frame, settled(frame.camera_id)) for frame, eyes in views]
 
     def _detect(self, frames: Sequence[Frame]) -> Sequence[Detections]:
-        if isinstance(self._detector, BatchDetector) and len(frames) > 1:
+        if len(frames) > 1 and isinstance(self._detector, BatchDetector):
             return self._detector.detect_all(frames)
         return [self._detector.detect(frame) for frame in frames]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vestibule_models.artifact import ArtifactError, DetectorManifest, GarmentManifest, InputSpec, model_path
 from vestibule_models.labels import LABELS
+from vestibule_models.letterbox import as_input
 from vestibule_models.persons_decode import output_fault, to_tensor
 
 
@@ -32,7 +33,7 @@ def try_classifier(folder: Path, manifest: GarmentManifest) -> None:
             f"({spec.height}, {spec.width}, 3) and widths {widths}, which must differ; export it again"
         )
     for count in (1, 2):
-        blank = to_input(np.stack([blank_of(spec)] * count), spec)
+        blank = as_input(np.stack([blank_of(spec)] * count), spec)
         found = run_once(interpreter, path, blank)
         probs, embedding = (next(a for a in found if a.shape[-1] == width) for width in widths)
         if probs.shape[0] != count or not ((probs >= 0) & (probs <= 1)).all():
@@ -78,13 +79,6 @@ def _try_size(path: Path, manifest: DetectorManifest) -> None:
 def blank_of(spec: InputSpec) -> NDArray[np.uint8]:
     """Return a picture of nothing, uint8 (height, width, 3)."""
     return np.full((spec.height, spec.width, 3), spec.pad_value, np.uint8)
-
-
-def to_input(images: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Scale uint8 (B, h, w, 3) as the manifest says; a network that takes uint8 scales by itself."""
-    if spec.dtype == "uint8":
-        return images
-    return (images.astype(np.float32) - np.asarray(spec.mean, np.float32)) * np.float32(spec.scale)
 
 
 def load(path: Path) -> Interpreter:

@@ -144,6 +144,21 @@ def test_auto_takes_tensorflow_on_a_gpu_where_it_can_run_the_model(
     assert build(tmp_path, runtime="auto", max_frames=2).most_frames == 1
 
 
+def test_auto_takes_tensorflow_without_a_gpu_where_there_is_no_other_file(
+    spots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vestibule.detectors, "has_gpu", lambda: False)
+    assert build(spots, runtime="auto", max_frames=1).runtime == "tensorflow"
+    assert build(None, runtime="auto").runtime == "litert"
+
+
+def test_tensorflow_that_is_not_installed_is_asked_for(spots: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vestibule.gpu._installed", lambda: False)
+    for changes in ({"runtime": "tensorflow"}, {"runtime": "auto", "model": spots}):
+        with pytest.raises(ModelError, match=r'^\[detector\] .*pip install "vestibule\[tensorflow\]"'):
+            build_detector(DetectorConfig.model_validate(changes))
+
+
 def demo_frames() -> list[Frame]:
     capture = cv2.VideoCapture(str(DEMO))
     images: list[Image] = []

@@ -65,6 +65,7 @@ def build_detector(config: DetectorConfig) -> Detector:
         case "opencv":
             network = OpenCvNetwork(path, threads=threads)
         case "tensorflow":
+            demand_tensorflow("detector")
             from vestibule.detectors.tensorflow import TensorflowNetwork  # noqa: PLC0415 - loads its runtime
 
             network = TensorflowNetwork(
@@ -82,8 +83,6 @@ def build_detector(config: DetectorConfig) -> Detector:
 
 def _wanted(config: DetectorConfig, manifest: DetectorManifest) -> Runtime | None:
     """Resolve `auto`: TensorFlow where it sees a GPU and certainly can run the model, else by the model's files."""
-    if config.runtime == "tensorflow":
-        demand_tensorflow("detector")
     if config.runtime != "auto":
         return config.runtime
     is_ours = config.model is None or any(name.endswith(".keras") for name in manifest.files)

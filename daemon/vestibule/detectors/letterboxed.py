@@ -61,7 +61,7 @@ def load_detector_manifest(folder: Path) -> DetectorManifest:
 
 
 def runtime_of(folder: Path, manifest: DetectorManifest, wanted: Runtime | None = None) -> tuple[Runtime, Path]:
-    """Choose what runs a model by its files: .tflite before .onnx, and on TensorFlow .keras before .tflite.
+    """Choose what runs a model by its files: .tflite before .onnx before .keras, on TensorFlow .keras before .tflite.
 
     Args:
         folder: the model's.
@@ -71,7 +71,7 @@ def runtime_of(folder: Path, manifest: DetectorManifest, wanted: Runtime | None 
     Raises:
         ModelError: no file for the runtime is listed, or the file is missing or not the one it was.
     """
-    choices: tuple[tuple[Runtime, str], ...] = (("litert", ".tflite"), ("opencv", ".onnx"))
+    choices: tuple[tuple[Runtime, str], ...] = (("litert", ".tflite"), ("opencv", ".onnx"), ("tensorflow", ".keras"))
     if wanted is not None:
         suffixes = {"litert": (".tflite",), "opencv": (".onnx",), "tensorflow": (".keras", ".tflite")}[wanted]
         choices = tuple((wanted, suffix) for suffix in suffixes)
