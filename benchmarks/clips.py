@@ -91,6 +91,18 @@ def quiet(folder: Path, size_wh: tuple[int, int] = (640, 360)) -> Path:
     return write(target, (grain.on(image) for image in [*empty, *people, *empty]), 10)
 
 
+def sub_stream(folder: Path, main: Path) -> Path:
+    """Return the small stream that a camera sends beside a main one: 640x360, the same pictures."""
+    target = folder / f"sub-{main.stem}.mp4"
+    if not target.exists():
+        small = (
+            np.asarray(cv2.resize(image, (640, 360), interpolation=cv2.INTER_AREA), np.uint8)
+            for image in pictures(main)
+        )
+        write(target, small, 25)
+    return target
+
+
 def camera(folder: Path, kind: str) -> Path:
     """Return ten seconds of 1080p25 as a camera sends it; `busy` from the demo's scene, `quiet` the empty one.
 

@@ -20,7 +20,7 @@ from vestibule.health import Health
 from vestibule.observers import Meter
 from vestibule.pipeline import LivePipeline
 from vestibule.sinks import Sink
-from vestibule.sources import network, open_source
+from vestibule.sources import LiveSources, main_stream, network
 from vestibule.stages import Models, build_stages
 from vestibule.tracking import Tracker
 from vestibule.types import Crop, Message, Tracks, Visit
@@ -36,6 +36,7 @@ _WATCHED = (
     (LitertClassifier, "classify", "classify"),
     (network.NetworkSource, "_frame", "framing"),
     (network, "to_bgr", "conversion"),
+    (main_stream, "to_bgr", "detail"),
 )
 
 
@@ -44,6 +45,7 @@ class RtspServer:
 
     Attributes:
         address: where it plays.
+        sub_address: where its sub-stream does, if `--sub` is among the arguments.
         told: (frame of the clip, Unix seconds) of every picture that it was to tell of, when it was sent.
         process: the server.
     """
@@ -60,7 +62,7 @@ class RtspServer:
         port = self._lines().readline().strip()
         if not port.isdecimal():
             raise SystemExit("the RTSP server did not start; install GStreamer's (make test names the packages)")
-        self.address = f"rtsp://127.0.0.1:{port}/cam"
+        self.address, self.sub_address = (f"rtsp://127.0.0.1:{port}/{stream}" for stream in ("cam", "sub"))
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -83,8 +85,8 @@ class RtspServer:
 class CpuSplit:
     """CPU seconds of this process by what they went into, while the body of the `with` runs.
 
-    *decode* is what FFmpeg does in the capture threads: receiving, H.264, BGR. *rest* is all that is in no other share:
-    stamps and thinning, cropping, visits, rules, queues, threads, the interpreter.
+    *decode* is what FFmpeg does: receiving, H.264, BGR, of both streams if there are two. *rest* is all that is in no
+    other share: stamps and thinning, cropping, visits, rules, queues, threads, the interpreter.
     """
 
     def __init__(self) -> None:
@@ -127,6 +129,7 @@ def shares(before: Counter[str], after: Counter[str]) -> dict[str, float]:
     spent = {label: float(after[label] - before[label]) for label in after}
     split = {name: spent.get(name, 0.0) for name in SHARES}
     split["decode"] = spent["captures"] - (spent.get("framing", 0.0) - spent.get("conversion", 0.0))
+    split["decode"] += spent.get("detail", 0.0)  # by the thread that looks
     split["rest"] = spent["all"] - sum(split[name] for name in SHARES if name != "rest")
     return split
 
@@ -193,11 +196,13 @@ def run_live(
     """Run the configured cameras; what happens while they are opened is not counted."""
     run, clock = LiveRun(), SteadyClock()
     health = Health([camera.id for camera in settings.cameras], clock)
+    sources = LiveSources(settings.capture, settings.detail, clock, health.frame)
     pipeline = LivePipeline(
         stages=build_stages(settings, settings.cameras, models),
         cameras=settings.cameras,
         capture=settings.capture,
-        open_camera=lambda camera, count: open_source(camera, settings.capture, clock, count),
+        open_camera=sources.open,
+        open_main=sources.open_main,
         sinks=sinks,
         health=health,
         clock=clock,

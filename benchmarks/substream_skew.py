@@ -1,0 +1,166 @@
+"""How far a box of the sub-stream is from the person in the main stream's picture that it is given.
+
+The demo's scene at 25 frames/s, each picture's number written into it, over RTSP at 1920x1080 and 640x360 at once; the
+first is sent late by so much. A frame asks for its detail 15 ms after it arrived, as the detector takes. What the
+scene's truth says of its customers at both pictures' times, in between interpolated, is compared; those of 110 pixels
+and more at 1920x1080 whom the frame does not cut. *arrival* is without the camera's own clock. `substream.py` prints
+the table.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+from clips import BUSY, Image, pictures, resized, sub_stream, write
+from live import RtspServer
+from measuring import percentiles, table
+
+from vestibule.detail_section import DetailConfig
+from vestibule.sections import CameraConfig, CaptureConfig, CroppingConfig
+from vestibule.sources import LiveSources
+from vestibule.sources.camera_clock import CameraClock
+
+_FPS, _SCENE_FPS = 25, 12
+_PICTURES = 800
+_WIDE = (1920, 1080)
+_BITS, _SQUARE_PX, _GREY = 10, 48, 128
+_EDGE_PX = 2
+_DETECTOR_S = 0.015
+_BEGUN_S = 8.0
+"""The first sender reports have come."""
+_LATE_MS = (0, 40, 80, 120, 160)
+Boxes = npt.NDArray[np.float64]
+
+
+def numbered(scene: list[Image]) -> Iterator[Image]:
+    """Yield the scene at 25 frames/s, with each picture's number in squares of black and white along its top."""
+    for number in range(_PICTURES):
+        image = resized(scene[number * _SCENE_FPS // _FPS], _WIDE)
+        for bit in range(_BITS):
+            left = bit * _SQUARE_PX
+            image[:_SQUARE_PX, left : left + _SQUARE_PX] = 255 * (number >> bit & 1)
+        yield image
+
+
+def number_of(image: Image) -> int:
+    """Read a picture's number, at any size."""
+    side = _SQUARE_PX * image.shape[1] / _WIDE[0]
+    middles = [(round(side / 2), round((bit + 0.5) * side)) for bit in range(_BITS)]
+    return sum(int(image[row, column].mean() > _GREY) << bit for bit, (row, column) in enumerate(middles))
+
+
+def pairs(main: Path, sub: Path, late_ms: int, seconds: float, *, clock: bool) -> tuple[list[tuple[int, int]], float]:
+    """Return (picture of the frame, picture given) for each frame, and the share of frames that were given one."""
+    counts: Counter[str] = Counter()
+    found = []
+    with ExitStack() as stack:
+        server = stack.enter_context(RtspServer(main, "--sub", str(sub), "--late", str(late_ms / 1000)))
+        if not clock:
+            stack.enter_context(mock.patch.object(CameraClock, "read_s", return_value=None))
+        camera = CameraConfig(id="door", source=server.address, detect_source=server.sub_address)
+        sources = LiveSources(CaptureConfig(), DetailConfig(), time.time, lambda _, fate: counts.update([fate]))
+        main_stream = sources.open_main(camera, lambda _: None)
+        stack.callback(main_stream.close)
+        threading.Thread(target=lambda: list(main_stream.frames()), daemon=True).start()
+        source = sources.open(camera, lambda _: None)
+        stack.callback(source.close)
+        began_s = time.monotonic()
+        for frame in source.frames():
+            frame.detail.want()
+            time.sleep(_DETECTOR_S)
+            if time.monotonic() - began_s < _BEGUN_S:
+                continue
+            counts["asked"] += 1
+            if (larger := frame.detail.image()) is not None:
+                found.append((number_of(frame.image), number_of(larger)))
+            if time.monotonic() - began_s > _BEGUN_S + seconds:
+                break
+    return found, len(found) / counts["asked"]
+
+
+class Truth:
+    """Where the demo's customers are, at any time."""
+
+    def __init__(self) -> None:
+        truth = json.loads(BUSY.with_suffix(".truth.json").read_text(encoding="utf-8"))
+        self._scale = _WIDE[0] / truth["size"][0]
+        self._people = [np.array(one["boxes"], float) for one in truth["people"] if one["role"] == "customer"]
+
+    def at(self, number: int) -> list[Boxes | None]:
+        """Return each person's box, pixels at 1920x1080, or None, in a picture of this number."""
+        at = number * _SCENE_FPS / _FPS
+        return [self._box(boxes, at) for boxes in self._people]
+
+    def _box(self, boxes: Boxes, at: float) -> Boxes | None:
+        row = int(np.searchsorted(boxes[:, 0], at, side="right")) - 1
+        if row < 0 or row + 1 >= len(boxes) or boxes[row + 1, 0] - boxes[row, 0] != 1:
+            return None
+        share = at - boxes[row, 0]
+        return np.asarray((boxes[row, 1:] * (1 - share) + boxes[row + 1, 1:] * share) * self._scale)
+
+
+def compared(truth: Truth, found: list[tuple[int, int]]) -> Boxes:
+    """Return (pixels aside, share of the width aside, IoU, share of the person within the crop) by person and frame."""
+    rows = []
+    for frame, given in found:
+        for box, person in zip(truth.at(frame), truth.at(given), strict=True):
+            if box is None or person is None or not _read(box):
+                continue
+            aside = abs(box[0] + box[2] - person[0] - person[2]) / 2
+            margin = np.tile((box[2:] - box[:2]) * CroppingConfig().margin, 2) * (-1, -1, 1, 1)
+            rows.append(
+                (
+                    aside,
+                    aside / (box[2] - box[0]),
+                    _shared(box, person) / (_area(box) + _area(person) - _shared(box, person)),
+                    _shared(box + margin, person) / _area(person),
+                )
+            )
+    return np.array(rows).reshape(-1, 4)
+
+
+def _read(box: Boxes) -> bool:
+    inside = box[:2].min() > _EDGE_PX and (_WIDE - box[2:]).min() > _EDGE_PX
+    return bool(inside and box[3] - box[1] >= CroppingConfig().min_height_px)
+
+
+def _area(box: Boxes) -> float:
+    return float(np.prod(box[2:] - box[:2]))
+
+
+def _shared(one: Boxes, other: Boxes) -> float:
+    return float(np.prod(np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0)))
+
+
+def skew_table(folder: Path, seconds: float) -> str:
+    """Measure with and without the camera's clock, with a main stream that comes late by more and more."""
+    main = write(folder / "numbered.mp4", numbered(list(pictures(BUSY, _PICTURES))), _FPS)
+    sub, truth, rows = sub_stream(folder, main), Truth(), []
+    for late_ms in _LATE_MS:
+        for clock in (True, False):
+            found, share = pairs(main, sub, late_ms, seconds, clock=clock)
+            half = _PICTURES // 2  # the clip plays in a loop
+            apart_s = [abs((given - frame + half) % _PICTURES - half) / _FPS for frame, given in found]
+            aside, widths, iou, within = compared(truth, found).T if found else np.full((4, 1), np.nan)
+            rows.append(
+                [
+                    late_ms,
+                    "camera's" if clock else "arrival",
+                    f"{share:.0%}",
+                    percentiles(apart_s),
+                    f"{np.median(aside):.0f} / {np.percentile(aside, 95):.0f}",
+                    f"{np.median(widths):.0%} / {np.percentile(widths, 95):.0%}",
+                    f"{np.median(iou):.2f} / {np.percentile(iou, 5):.2f}",
+                    f"{np.median(within):.1%} / {np.percentile(within, 5):.1%}",
+                ]
+            )
+    header = ["main stream late, ms", "clock", "given", "pictures apart, ms: p50 / p95 / p99", "aside, px: p50 / p95"]
+    header += ["of the width: p50 / p95", "IoU: p50 / p5", "person within the crop: p50 / p5"]
+    return table(header, rows)
