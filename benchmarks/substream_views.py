@@ -2,7 +2,8 @@
 
 The detector sees every third picture, at 640x360 or as it is, and people are cut out of that or of the large one; the
 main stream is in step and always there. *far* is the same scene shrunk to two fifths in the middle of a grey picture,
-as of a camera with a wider lens. A reading's person is the one whom its track matches in most frames, see `accuracy.py`. `substream.py` prints the table.
+as of a camera with a wider lens. A reading's person is the one whom its track matches in most frames, see
+`accuracy.py`. `substream.py` prints the table.
 """
 
 import json

@@ -1,10 +1,13 @@
 """What the benchmarks compute around their measurements; the measurements themselves are no test's matter."""
 
 import importlib
+import itertools
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -51,6 +54,29 @@ def test_a_page_without_the_markers_is_said(measuring: ModuleType, tmp_path: Pat
 def test_percentiles_of_many_and_of_none(measuring: ModuleType) -> None:
     assert measuring.percentiles(n / 1000 for n in range(101)) == "50 / 95 / 99"
     assert measuring.percentiles([]) == "-"
+
+
+def test_a_picture_s_number_is_read_at_both_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    skew = importlib.import_module("substream_skew")
+    grey = np.full((36, 64, 3), 90, np.uint8)
+    images = list(itertools.islice(skew.numbered([grey] * 400), 5))
+    assert [skew.number_of(image) for image in images] == list(range(5))
+    assert [skew.number_of(cv2.resize(image, (640, 360))) for image in images] == list(range(5))
+
+
+def test_a_box_is_compared_with_where_the_person_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    skew = importlib.import_module("substream_skew")
+
+    class Walking:
+        def at(self, number: int) -> list[object]:
+            return [np.array([100.0 + 10 * number, 100, 200 + 10 * number, 400]), None]
+
+    (aside, width, iou, within), *others = skew.compared(Walking(), [(0, 2)])
+    assert not others
+    assert (aside, width, iou) == (20.0, 0.2, pytest.approx(80 / 120))
+    assert within == pytest.approx(0.9)  # a margin of a tenth on each side
 
 
 def test_work_of_others_is_told_from_ones_own(measuring: ModuleType) -> None:

@@ -39,6 +39,7 @@ class Running:
 
     def __init__(self, camera: CameraConfig) -> None:
         self.messages: list[Message] = []
+        self._due: list[CameraConfig] = []
         settings = Settings(cameras=(camera,), capture=CAPTURE)
         self.health = Health([camera.id], time.time)
         sources = LiveSources(settings.capture, DetailConfig(max_skew_s=0.3), time.time, self.health.frame)
@@ -52,6 +53,16 @@ class Running:
             health=self.health,
             clock=time.time,
         )
+
+    def change(self, camera: CameraConfig) -> None:
+        """Have the configuration read again, with another camera of the same name."""
+        self._due.append(camera)
+
+    def tick(self) -> None:
+        if self._due:
+            camera = self._due.pop()
+            settings = Settings(cameras=(camera,), capture=CAPTURE)
+            self.pipeline.change(settings, anew=frozenset({camera.id}), reopened=frozenset())
 
     def publish(self, message: Message) -> None:
         self.messages.append(message)
@@ -73,7 +84,7 @@ class Running:
 @contextmanager
 def running(camera: CameraConfig) -> Iterator[Running]:
     shop = Running(camera)
-    thread = threading.Thread(target=shop.pipeline.run)
+    thread = threading.Thread(target=lambda: shop.pipeline.run(shop.tick))
     thread.start()
     try:
         yield shop
@@ -135,3 +146,18 @@ def test_a_main_stream_that_comes_back_is_used_again(tmp_path: Path) -> None:
             with rtsp_camera(main, "--port", str(port)):
                 wait_until(lambda: shop.health.cameras()[0].main_problem == "", "its return")
                 wait_until(lambda: shop.frames("main_decoded") > 0, "pictures")
+
+
+def test_a_changed_stream_is_opened_anew_and_one_that_is_not_named_any_more_is_let_go_of(tmp_path: Path) -> None:
+    walk = crossing("Dress", 1.0)
+    main, small = clip(tmp_path / "main.mp4", WIDE, walk), clip(tmp_path / "sub.mp4", NARROW, walk)
+    with rtsp_camera(main, "--sub", str(small)) as server:
+        nowhere = f"rtsp://127.0.0.1:{lasting_port()}/cam"
+        with running(CameraConfig(id="door", source=nowhere, detect_source=server.sub_address)) as shop:
+            wait_until(lambda: shop.health.cameras()[0].main_problem != "", "the loss")
+            shop.change(CameraConfig(id="door", source=server.address, detect_source=server.sub_address))
+            wait_until(lambda: shop.frames("main_decoded") > 0, "pictures")
+            assert shop.health.cameras()[0].main_problem == ""
+            shop.change(CameraConfig(id="door", source=server.sub_address))
+            names = {f"capture-door{stream}" for stream in ("", "-main")}
+            wait_until(lambda: names & {thread.name for thread in threading.enumerate()} == {"capture-door"}, "the end")
