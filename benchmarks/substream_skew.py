@@ -148,19 +148,19 @@ def skew_table(folder: Path, seconds: float) -> str:
             found, share = pairs(main, sub, late_ms, seconds, clock=clock)
             half = _PICTURES // 2  # the clip plays in a loop
             apart_s = [abs((given - frame + half) % _PICTURES - half) / _FPS for frame, given in found]
-            aside, widths, iou, within = compared(truth, found).T if found else np.full((4, 1), np.nan)
-            rows.append(
-                [
-                    late_ms,
-                    "camera's" if clock else "arrival",
-                    f"{share:.0%}",
-                    percentiles(apart_s),
-                    f"{np.median(aside):.0f} / {np.percentile(aside, 95):.0f}",
-                    f"{np.median(widths):.0%} / {np.percentile(widths, 95):.0%}",
-                    f"{np.median(iou):.2f} / {np.percentile(iou, 5):.2f}",
-                    f"{np.median(within):.1%} / {np.percentile(within, 5):.1%}",
-                ]
-            )
+            name = "camera's" if clock else "arrival"
+            rows.append([late_ms, name, f"{share:.0%}", percentiles(apart_s), *_cells(compared(truth, found))])
     header = ["main stream late, ms", "clock", "given", "pictures apart, ms: p50 / p95 / p99", "aside, px: p50 / p95"]
     header += ["of the width: p50 / p95", "IoU: p50 / p5", "person within the crop: p50 / p5"]
     return table(header, rows)
+
+
+def _cells(rows: Boxes) -> list[str]:
+    """Return how far off the boxes are: at the median, and what the worst twentieth exceeds."""
+    if not len(rows):
+        return ["-"] * rows.shape[1]
+    forms = (("{:.0f}", 95), ("{:.0%}", 95), ("{:.2f}", 5), ("{:.1%}", 5))
+    return [
+        " / ".join(form.format(value) for value in np.percentile(column, (50, worst)))
+        for column, (form, worst) in zip(rows.T, forms, strict=True)
+    ]
