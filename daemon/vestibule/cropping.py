@@ -11,7 +11,7 @@ from vestibule.crop_rows import CropRows
 from vestibule.sections import CroppingConfig
 from vestibule.types import Crop, Frame, Tracks
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import fit, halved
+from vestibule_models.letterbox import Fitter, halved
 
 _EDGE_PX = 2.0
 """A box that comes this near to the frame's edge is taken to be cut by it."""
@@ -42,7 +42,7 @@ class Cropper:
 
     def __init__(self, config: CroppingConfig, spec: InputSpec, rows: CropRows | None = None) -> None:
         self._config = config
-        self._spec = spec
+        self._fitter = Fitter(spec)
         self._rows = rows or CropRows(spec)
         self._taken: dict[int, tuple[int, float]] = {}  # track id -> crops so far, time of the last
         self._seen_at_s: dict[int, float] = {}
@@ -130,7 +130,7 @@ class Cropper:
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Turn a BGR cut-out into the classifier's picture."""
         fitted = self._rows.next()
-        fit(image, self._spec, fitted)
+        self._fitter.fit(image, fitted)
         return fitted
 
 

@@ -47,7 +47,7 @@ class Placement:
 
 
 def letterbox(
-    image: Bytes, spec: InputSpec, *, by_halves: bool = False, out: Bytes | None = None
+    image: Bytes, spec: InputSpec, *, by_halves: bool = False, out: Bytes | None = None, memory: Bytes | None = None
 ) -> tuple[Bytes, Placement]:
     """Fit a picture into the network's input without changing its aspect.
 
@@ -57,6 +57,7 @@ def letterbox(
         by_halves: halve a large picture first, for as long as it stays larger than its place: half a grey level from
             the mean of each area, and of a 1920x1080 frame in a sixth of the time.
         out: uint8 (height, width, 3), C-contiguous, to write into; a new array if absent.
+        memory: for the halves, as `halved` takes it.
 
     Returns:
         uint8 (height, width, 3), which is `out` if given, and where the picture lies in it.
@@ -65,7 +66,7 @@ def letterbox(
     scale = min(spec.height / height, spec.width / width)
     inner_height = min(spec.height, max(1, round(height * scale)))
     inner_width = min(spec.width, max(1, round(width * scale)))
-    small = halved(image, (inner_width, inner_height)) if by_halves else image
+    small = halved(image, (inner_width, inner_height), memory) if by_halves else image
     left_scale = scale * (height / small.shape[0])
     how = cv2.INTER_AREA if left_scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
     centred = spec.resize == "letterbox-centre"
@@ -87,18 +88,34 @@ def letterbox(
     return canvas, placement
 
 
-def fit(image: Bytes, spec: InputSpec, out: Bytes) -> Placement:
-    """Write a BGR picture into its row of a batch as the network wants it: letterboxed by halves, its order of colours.
+class Fitter:
+    """Writes BGR pictures into their rows of a batch as a network wants them: by halves, and in its order of colours.
+
+    Keeps the memory that it needs in between, so that a picture takes none; for one thread.
 
     Args:
-        image: uint8 (H, W, 3) BGR, any size from 1x1.
         spec: the network's input.
-        out: uint8 (height, width, 3), C-contiguous.
     """
-    _, placement = letterbox(image, spec, by_halves=True, out=out)
-    if spec.colour == "rgb":
-        cv2.cvtColor(out, cv2.COLOR_BGR2RGB, dst=out)  # in place
-    return placement
+
+    def __init__(self, spec: InputSpec) -> None:
+        self._spec = spec
+        self._bgr = np.empty((spec.height, spec.width, 3), np.uint8)  # OpenCV would copy what it is to turn in place
+        self._halves = np.empty(0, np.uint8)
+
+    def fit(self, image: Bytes, out: Bytes) -> Placement:
+        """Write one picture.
+
+        Args:
+            image: uint8 (H, W, 3) BGR, any size from 1x1.
+            out: uint8 (height, width, 3), C-contiguous.
+        """
+        if self._halves.size < image.size // 3:
+            self._halves = np.empty(image.size // 3, np.uint8)
+        canvas = self._bgr if self._spec.colour == "rgb" else out
+        _, placement = letterbox(image, self._spec, by_halves=True, out=canvas, memory=self._halves)
+        if canvas is not out:
+            cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB, dst=out)
+        return placement
 
 
 def as_input(pictures: Bytes, spec: InputSpec) -> Bytes | Floats:
@@ -120,9 +137,19 @@ def as_input(pictures: Bytes, spec: InputSpec) -> Bytes | Floats:
     return np.multiply(scaled, np.float32(spec.scale), out=scaled)
 
 
-def halved(image: Bytes, least_wh: tuple[int, int]) -> Bytes:
-    """Halve a picture for as long as it is at least twice a size each way; a row or column too many is averaged in."""
+def halved(image: Bytes, least_wh: tuple[int, int], memory: Bytes | None = None) -> Bytes:
+    """Halve a picture for as long as it is at least twice a size each way; a row or column too many is averaged in.
+
+    Args:
+        image: uint8 (H, W, 3).
+        least_wh: the size.
+        memory: uint8 (N,), N at least a third of the picture's numbers, to write into; new arrays if absent.
+    """
+    used = 0
     while image.shape[1] >= 2 * least_wh[0] and image.shape[0] >= 2 * least_wh[1]:
-        half = (image.shape[1] // 2, image.shape[0] // 2)
-        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+        width, height = half_wh = (image.shape[1] // 2, image.shape[0] // 2)
+        size = 3 * width * height
+        half = None if memory is None else memory[used : used + size].reshape(height, width, 3)
+        image = np.asarray(cv2.resize(image, half_wh, dst=half, interpolation=cv2.INTER_AREA), np.uint8)
+        used += size
     return image

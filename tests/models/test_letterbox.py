@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import as_input, fit, letterbox
+from vestibule_models.letterbox import Fitter, as_input, letterbox
 
 Resize = Literal["letterbox-top-left", "letterbox-centre"]
 
@@ -118,8 +118,21 @@ def test_a_picture_is_written_over_whatever_was_in_its_place() -> None:
 def test_a_bgr_picture_is_written_in_the_order_of_colours_that_the_network_wants(colour: str) -> None:
     wanted = InputSpec.model_validate({**spec().model_dump(), "colour": colour})
     out = np.zeros((64, 32, 3), np.uint8)
-    fit(np.full((64, 32, 3), (10, 20, 30), np.uint8), wanted, out)
+    Fitter(wanted).fit(np.full((64, 32, 3), (10, 20, 30), np.uint8), out)
     assert out[5, 5].tolist() == ([30, 20, 10] if colour == "rgb" else [10, 20, 30])
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=1, max_size=4))
+def test_what_is_fitted_before_leaves_no_trace(shapes: list[tuple[int, int]]) -> None:
+    """The memory for the halves is kept from picture to picture, larger and smaller ones in turn."""
+    wanted, random = spec(), np.random.default_rng(len(shapes))
+    fitter, rows = Fitter(wanted), np.empty((len(shapes), 64, 32, 3), np.uint8)
+    images = [random.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+    placements = [fitter.fit(image, row) for image, row in zip(images, rows, strict=True)]
+    for image, row, placement in zip(images, rows, placements, strict=True):
+        alone, where = letterbox(image, wanted, by_halves=True)
+        assert (row == alone[..., ::-1]).all()
+        assert placement == where
 
 
 def test_a_network_that_scales_by_itself_takes_the_batch_as_it_is() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from vestibule.errors import ModelError
 from vestibule.types import Detections, Frame
 from vestibule_models.artifact import ArtifactError, DetectorManifest, load_manifest, model_path
-from vestibule_models.letterbox import Placement, as_input, fit
+from vestibule_models.letterbox import Fitter, Placement, as_input
 from vestibule_models.persons_decode import Bytes, Floats, cells, output_fault, read_people
 
 Runtime = Literal["litert", "opencv", "tensorflow"]
@@ -116,6 +116,7 @@ class LetterboxedDetector:
         self._nms_iou = nms_iou
         self.runtime, self.most_frames = network.runtime, network.most_frames
         spec = manifest.input
+        self._fitter = Fitter(spec)
         # The batch, written by each look in place; nobody else ever sees it.
         self._pictures = np.full((self.most_frames, spec.height, spec.width, 3), spec.pad_value, np.uint8)
         if fault := output_fault(network.infer(as_input(self._pictures[:1], spec)).shape, manifest):
@@ -131,9 +132,9 @@ class LetterboxedDetector:
         return [found for part in parts for found in self._together(part)]
 
     def _together(self, frames: Sequence[Frame]) -> list[Detections]:
-        pictures, spec = self._pictures[: len(frames)], self.manifest.input
-        placements = [fit(frame.image, spec, row) for frame, row in zip(frames, pictures, strict=True)]
-        outputs = self._network.infer(as_input(pictures, spec))
+        pictures = self._pictures[: len(frames)]
+        placements = [self._fitter.fit(frame.image, row) for frame, row in zip(frames, pictures, strict=True)]
+        outputs = self._network.infer(as_input(pictures, self.manifest.input))
         return [
             self._people(frame, output[np.newaxis], placement)
             for frame, output, placement in zip(frames, outputs, placements, strict=True)
