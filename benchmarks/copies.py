@@ -92,7 +92,7 @@ class Steps:
         return [
             ("BGR out of FFmpeg", allocated(lambda: to_bgr(self.picture, reformatter))),
             ("masks", allocated(lambda: framing.frame(seq=0, captured_at_s=0.0, image=writable))),
-            ("motion gate", allocated(lambda: gate.opens(frame, anyway=False))),
+            ("motion gate", allocated(lambda: gate.opens(frame))),
             ("detector", allocated(lambda: self.models.detector.detect(frame))),
             ("detector, frame of 640x360", allocated(lambda: self.models.detector.detect(small))),
             ("tracker, one person", allocated(lambda: tracker.update(found))),

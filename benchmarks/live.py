@@ -32,6 +32,7 @@ SHARES = ("decode", "motion", "detect", "track", "classify", "rest")
 _WATCHED = (
     (MotionGate, "opens", "motion"),
     (LetterboxedDetector, "detect", "detect"),
+    (LetterboxedDetector, "detect_region", "detect"),
     (Tracker, "update", "track"),
     (LitertClassifier, "classify", "classify"),
     (network.NetworkSource, "_frame", "framing"),

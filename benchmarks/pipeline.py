@@ -22,25 +22,41 @@ from clips import BUSY, SIZES, scaled
 from measuring import table
 
 from vestibule import config
+from vestibule.detectors import RegionDetector
 from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
-from vestibule.types import CropBatch, Detections, Frame, Reading
+from vestibule.types import Columns, CropBatch, Detections, Frame, Reading
 
 
 class RecordingDetector:
-    """The real detector, keeping the frames that it looked at."""
+    """The real detector, keeping what it was asked.
 
-    def __init__(self, models: Models) -> None:
-        self._inner = models.detector
-        self.manifest, self.runtime = self._inner.manifest, self._inner.runtime
-        self.frames: list[Frame] = []
+    Attributes:
+        looks: each does once more what was done.
+        worth: whole pictures' worth of columns that were looked at.
+    """
+
+    def __init__(self, inner: RegionDetector) -> None:
+        self._inner = inner
+        self.manifest, self.runtime = inner.manifest, inner.runtime
+        self.looks: list[Callable[[], Detections]] = []
+        self.worth = 0.0
 
     def detect(self, frame: Frame) -> Detections:
         """Note and pass on."""
-        self.frames.append(frame)
-        return self._inner.detect(frame)
+        return self._note(lambda: self._inner.detect(frame))
+
+    def detect_region(self, frame: Frame, columns: Columns, known: Detections) -> Detections:
+        """Note and pass on."""
+        return self._note(lambda: self._inner.detect_region(frame, columns, known))
+
+    def _note(self, look: Callable[[], Detections]) -> Detections:
+        self.looks.append(look)
+        found = look()
+        self.worth += found.columns[1] - found.columns[0]
+        return found
 
 
 class RecordingClassifier:
@@ -64,6 +80,7 @@ class Replay:
     Attributes:
         frames: of the clip that were replayed.
         looks: of these, frames that the detector looked at.
+        worth: whole pictures' worth of columns that it looked at.
         crops: that were classified.
         best_s: seconds of the fastest round, by part.
         cpu_s: CPU seconds of the round that took fewest, by part.
@@ -71,6 +88,7 @@ class Replay:
 
     frames: int = 0
     looks: int = 0
+    worth: float = 0.0
     crops: int = 0
     best_s: dict[str, float] = field(default_factory=dict)
     cpu_s: dict[str, float] = field(default_factory=dict)
@@ -113,14 +131,15 @@ def measure(clip: Path, count: int, rounds: int, models: Models) -> Replay:
     def pipeline(models: Models) -> None:
         run_inline(source(), build_stages(settings, (camera,), models), lambda _: None)
 
-    detector, classifier = RecordingDetector(models), RecordingClassifier(models)
+    assert isinstance(models.detector, RegionDetector), "what ships is one"  # noqa: S101 - for the types
+    detector, classifier = RecordingDetector(models.detector), RecordingClassifier(models)
     pipeline(Models(detector=detector, classifier=classifier))
-    replay.frames, replay.looks = sum(1 for _ in source()), len(detector.frames)
+    replay.frames, replay.looks, replay.worth = sum(1 for _ in source()), len(detector.looks), detector.worth
     replay.crops = sum(len(batch.crops) for batch in classifier.batches)
     for _ in range(rounds):
         replay.keep("pipeline", lambda: pipeline(models))
         replay.keep("decode", lambda: sum(1 for _ in source()))
-        replay.keep("detect", lambda: [models.detector.detect(frame) for frame in detector.frames])
+        replay.keep("detect", lambda: [look() for look in detector.looks])
         replay.keep("classify", lambda: [models.classifier.classify(batch) for batch in classifier.batches])
     return replay
 
@@ -134,6 +153,7 @@ def sizes_table(folder: Path, frames: int, rounds: int) -> str:
     rows += [["replay, frames/s", *(f"{1000 / run.ms('pipeline'):.0f}" for run in runs)]]
     rows += [[f"{part}, ms a frame", *(f"{run.ms(part):.2f}" for run in runs)] for part in runs[0].best_s]
     rows += [["looked at, crops read", *(f"{run.looks} of {run.frames}, {run.crops}" for run in runs)]]
+    rows += [["as much as so many whole pictures", *(f"{run.worth:.0f}" for run in runs)]]
     return table(["", *(f"{width}x{height}" for width, height in SIZES)], rows)
 
 
@@ -146,6 +166,7 @@ def main() -> None:
     args = parser.parse_args()
     run = measure(args.clip, args.frames, args.rounds, load_models(config.Settings()))
     print(f"clip {args.clip.name}: {run.frames} frames, {run.looks} looked at, {run.crops} crops")
+    print(f"as much as {run.worth:.0f} whole pictures")
     for name in run.best_s:
         print(f"{name}: {run.ms(name):.2f} ms a frame")
     print(f"replay: {1000 / run.ms('pipeline'):.1f} frames/s")

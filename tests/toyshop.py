@@ -4,8 +4,10 @@ It drives everything around the networks (capture, threads, visits, rules, sinks
 milliseconds, with a truth that is known by construction.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from footage import write_clip
 
 from vestibule.classifiers.readings import to_readings
 from vestibule.config import Settings
+from vestibule.detectors.letterboxed import LetterboxedDetector
 from vestibule.sections import CameraConfig
 from vestibule.stages import Models, Stages, build_stages
 from vestibule.types import CropBatch, Detections, Frame, Reading
@@ -93,6 +96,37 @@ class ToyBatchDetector(ToyDetector):
     def detect_all(self, frames: Sequence[Frame]) -> list[Detections]:
         self.goes.append([frame.camera_id for frame in frames])
         return [super(ToyBatchDetector, self).detect(frame) for frame in frames]
+
+
+class ToyNetwork:
+    """Finds the same rectangles in a picture of any width, as a network of 352x192 does.
+
+    Attributes:
+        pixels: that it was given.
+        widths: of the pictures.
+    """
+
+    runtime, most_frames, is_resizable = "toy", 1, True
+
+    def __init__(self) -> None:
+        self.pixels, self.widths = 0, Counter[int]()
+
+    def infer(self, tensor: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return (1, 5, N) as the decoder yolov8 wants it."""
+        self.pixels += tensor.shape[1] * tensor.shape[2]
+        self.widths[tensor.shape[2]] += 1
+        hsv = cv2.cvtColor(tensor[0], cv2.COLOR_BGR2HSV)
+        _, _, stats, _ = cv2.connectedComponentsWithStats((hsv[..., 1] > 120).astype(np.uint8))
+        large = [s for s in stats[1:] if s[cv2.CC_STAT_AREA] > 30]
+        rows = [[s[0] + s[2] / 2, s[1] + s[3] / 2, s[2], s[3], 0.9] for s in large]
+        return np.array(rows, np.float32).reshape(-1, 5).T[np.newaxis]
+
+
+def toy_region_detector(network: ToyNetwork) -> LetterboxedDetector:
+    """A detector that can look at regions."""
+    spec = InputSpec(height=192, width=352, colour="bgr", dtype="uint8", resize="letterbox-top-left")
+    manifest = DETECTOR.model_copy(update={"input": spec, "decoder": "yolov8", "resizable": 32})
+    return LetterboxedDetector(network, Path("toy"), manifest, score_threshold=0.3, nms_iou=0.5)
 
 
 class ToyClassifier:

@@ -17,14 +17,26 @@ from vestibule.config import Settings
 from vestibule.cores import threads_of
 from vestibule.crop_rows import CropRows
 from vestibule.cropping import Cropper
-from vestibule.detectors import BatchDetector, Detector, build_detector
+from vestibule.detectors import BatchDetector, Detector, RegionDetector, build_detector
 from vestibule.gating import MotionGate
 from vestibule.payloads import alert_message, visit_message
 from vestibule.rules import Rules
 from vestibule.sections import CameraConfig, DetectorConfig
 from vestibule.stays import Stays
 from vestibule.tracking import Tracker
-from vestibule.types import ClaimRequest, Crop, Detections, Frame, Message, Reading, Stay, Tracks, Visit
+from vestibule.types import (
+    WHOLE,
+    ClaimRequest,
+    Columns,
+    Crop,
+    Detections,
+    Frame,
+    Message,
+    Reading,
+    Stay,
+    Tracks,
+    Visit,
+)
 from vestibule.visits import VisitKeeper
 
 
@@ -78,14 +90,19 @@ class Vision:
             One pair a frame, in their order.
         """
         views = [(frame, self._cameras.get(frame.camera_id) or self._open_eyes(frame.camera_id)) for frame in frames]
-        for found in self._detect([frame for frame, eyes in views if eyes.need(frame)]):
-            self._cameras[found.frame.camera_id].seen = (found.boxes_xyxy, found.scores)
+        for found in self._detect([(frame, eyes) for frame, eyes in views if eyes.need(frame)]):
+            self._cameras[found.frame.camera_id].see(found)
         return [eyes.follow(frame, settled(frame.camera_id)) for frame, eyes in views]
 
-    def _detect(self, frames: Sequence[Frame]) -> Sequence[Detections]:
-        if len(frames) > 1 and isinstance(self._detector, BatchDetector):
-            return self._detector.detect_all(frames)
-        return [self._detector.detect(frame) for frame in frames]
+    def _detect(self, views: Sequence[tuple[Frame, "_Eyes"]]) -> Sequence[Detections]:
+        if len(views) > 1 and isinstance(self._detector, BatchDetector):
+            return self._detector.detect_all([frame for frame, _ in views])
+        return [self._detect_one(frame, eyes) for frame, eyes in views]
+
+    def _detect_one(self, frame: Frame, eyes: "_Eyes") -> Detections:
+        if eyes.wanted != WHOLE and isinstance(self._detector, RegionDetector):
+            return self._detector.detect_region(frame, eyes.wanted, eyes.known(frame))
+        return self._detector.detect(frame)
 
     def _open_eyes(self, camera_id: str) -> "_Eyes":
         settings = self._settings
@@ -103,22 +120,43 @@ class _Eyes:
 
     Attributes:
         seen: boxes and scores of what the detector found when it last looked; not the picture, which is to go.
+        wanted: columns of the newest frame that are worth a look.
     """
 
     gate: MotionGate
     tracker: Tracker
     cropper: Cropper
     seen: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    wanted: Columns = WHOLE
 
     def need(self, frame: Frame) -> bool:
-        """Whether the detector is to look at this frame."""
-        return self.gate.opens(frame, anyway=not self.tracker.is_sure) or self.seen is None
+        """Whether the detector is to look at this frame; `wanted` then says where."""
+        columns = self.gate.opens(frame, also=self._open_columns(frame))
+        self.wanted = WHOLE if self.seen is None or columns is None else columns
+        return self.seen is None or columns is not None
+
+    def _open_columns(self, frame: Frame) -> Columns | None:
+        """Where somebody is looked for of whom the tracker is not sure."""
+        boxes, width = self.tracker.open_boxes_xyxy, frame.image.shape[1]
+        if not len(boxes):
+            return None
+        first, last = np.clip((boxes[:, 0].min() / width, boxes[:, 2].max() / width), 0.0, 1.0).tolist()
+        return first, last
+
+    def see(self, found: Detections) -> None:
+        """Take in what the detector has found."""
+        self.seen = (found.boxes_xyxy, found.scores)
+        self.gate.looked(found.frame, found.columns)
+
+    def known(self, frame: Frame) -> Detections:
+        """Return what is known of a frame before it is looked at: what was found last."""
+        assert self.seen is not None, "the first frame is always looked at"  # noqa: S101
+        boxes_xyxy, scores = self.seen
+        return Detections(frame=frame, boxes_xyxy=boxes_xyxy, scores=scores)
 
     def follow(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
         """Go on with what was found in this frame, or last."""
-        assert self.seen is not None, "the first frame is always looked at"  # noqa: S101
-        boxes_xyxy, scores = self.seen
-        tracks = self.tracker.update(Detections(frame=frame, boxes_xyxy=boxes_xyxy, scores=scores))
+        tracks = self.tracker.update(self.known(frame))
         if not self.tracker.is_sure:
             frame.detail.want()  # somebody may be about to be followed
         return tracks, self.cropper.crops(tracks, settled)

@@ -76,7 +76,15 @@ class Tracker:
     @property
     def is_sure(self) -> bool:
         """Whether nothing is open: everybody followed is confirmed and was seen in the last frame."""
-        return all(track.track_id and track.seen_at_s == self._previous_s for track in self._tracks)
+        return not self._open()
+
+    @property
+    def open_boxes_xyxy(self) -> npt.NDArray[np.float64]:
+        """Where those should be of whom we are not sure: float64 (N, 4) pixels, may lie outside of the picture."""
+        return np.array([track.predicted_box() for track in self._open()]).reshape(-1, 4)
+
+    def _open(self) -> list[Track]:
+        return [t for t in self._tracks if not t.track_id or t.seen_at_s != self._previous_s]
 
     def update(self, detections: Detections) -> Tracks:
         """Return the confirmed tracks that are seen in this very frame, in the order of their ids."""

@@ -70,6 +70,11 @@ class Frame:
         object.__setattr__(self, "image", read_only(self.image))
 
 
+Columns = tuple[float, float]
+"""First and last of some columns of a picture, as fractions of its width."""
+WHOLE: Columns = (0.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detections:
     """People found in one frame.
@@ -78,11 +83,13 @@ class Detections:
         frame: where they were found.
         boxes_xyxy: float32 (N, 4) pixels, clipped to the frame.
         scores: float32 (N,), 0 to 1.
+        columns: that were looked at; whoever is elsewhere was found there before.
     """
 
     frame: Frame
     boxes_xyxy: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
+    columns: Columns = WHOLE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "boxes_xyxy", read_only(self.boxes_xyxy))

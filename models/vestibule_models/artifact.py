@@ -207,6 +207,12 @@ class DetectorManifest(_Manifest):
     score_threshold: float = Field(default=0.3, gt=0, lt=1)
     resizable: int | None = Field(default=None, gt=0)
 
+    @model_validator(mode="after")
+    def _own_size_fits(self) -> "DetectorManifest":
+        if self.resizable and (self.input.width % self.resizable or self.input.height % self.resizable):
+            raise ValueError(f"resizable {self.resizable}: width and height of the input are no multiples of it")
+        return self
+
     def resized(self, width: int, height: int) -> "DetectorManifest":
         """Return the manifest of the same network with an input of another size, pixels.
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from vestibule import demo
-from vestibule.detectors import build_detector
+from vestibule.detectors import RegionDetector, build_detector
 from vestibule.errors import ModelError
 from vestibule.sections import DetectorConfig
 from vestibule.types import Frame
@@ -178,7 +178,6 @@ def test_a_size_that_the_model_does_not_take_is_refused(tmp_path: Path, tflite: 
     }
     for name, (changes, config, message) in refused.items():
         model = folder(tmp_path / name, data, file, **changes)
-        build_detector(DetectorConfig(model=model))
         with pytest.raises(ModelError, match=message) as caught:
             build_detector(DetectorConfig.model_validate({"model": model, **config}))
         assert "\n" not in str(caught.value)
@@ -320,6 +319,27 @@ def test_a_foreign_detector_runs_from_a_small_manifest(tmp_path: Path, file: str
     save_manifest(tmp_path, manifest)
     found = build_detector(DetectorConfig(model=tmp_path)).detect(frame(np.zeros((360, 640, 3), np.uint8)))
     assert found.boxes_xyxy.shape == (0, 4)
+
+
+def test_the_shipped_detector_finds_in_a_region_whom_it_finds_in_the_whole_picture() -> None:
+    detector = build_detector(DetectorConfig())
+    assert isinstance(detector, RegionDetector)
+    capture = cv2.VideoCapture(str(DEMO / "demo.mp4"))
+    alike, regions = [], 0
+    for number in range(60, 480, 20):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        before, now = (detector.detect(frame(np.asarray(capture.read()[1], np.uint8))) for _ in range(2))
+        for box in before.boxes_xyxy:
+            columns = (float(box[0]) / 640, float(box[2]) / 640)
+            found = detector.detect_region(now.frame, columns, before)
+            regions += found.columns != (0.0, 1.0)
+            there = (now.boxes_xyxy[:, 0] >= box[0]) & (now.boxes_xyxy[:, 2] <= box[2])
+            alike += [overlaps(one, found.boxes_xyxy).max(initial=0) for one in now.boxes_xyxy[there]]
+    capture.release()
+    assert regions > 20
+    assert len(alike) > 10
+    assert np.mean(alike) > 0.97
+    assert np.mean(np.array(alike) > 0.5) > 0.97
 
 
 def test_the_helpers_write_what_onnx_readers_read() -> None:

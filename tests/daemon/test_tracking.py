@@ -51,6 +51,21 @@ def ids_of(history: list[dict[int, int | None]], who: int) -> set[int]:
     return {track for frame in history if (track := frame.get(who)) is not None}
 
 
+def test_those_of_whom_it_is_not_sure_are_looked_for_where_they_should_be() -> None:
+    tracker = new()
+    assert tracker.open_boxes_xyxy.shape == (0, 4)
+    feed(tracker, *(detections([person(100 + 20 * n), person(500)], n / FPS) for n in range(10)))
+    assert tracker.is_sure
+    feed(tracker, *(detections([person(500)], 1.0 + n / FPS) for n in range(3)))  # the one who walks is hidden
+    assert not tracker.is_sure
+    (box,) = tracker.open_boxes_xyxy
+    assert 300 < (box[0] + box[2]) / 2 < 360
+    feed(tracker, detections([person(500), person(50)], 1.3))  # and somebody new is not confirmed yet
+    assert sorted((tracker.open_boxes_xyxy[:, 0] < 100).tolist()) == [False, True]
+    feed(tracker, *(detections([person(500), person(50)], 1.4 + n / FPS) for n in range(20)))
+    assert tracker.is_sure
+
+
 def test_nobody_in_view() -> None:
     tracker = new()
     for n in range(5):

@@ -15,7 +15,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from fakes import tracks
 from footage import moving_square, write_clip
-from toyshop import FPS, ToyClassifier, ToyDetector, clip, crossing, frames
+from toyshop import FPS, ToyClassifier, ToyDetector, ToyNetwork, clip, crossing, frames, toy_region_detector
 
 from vestibule.batching import Batcher
 from vestibule.config import Settings
@@ -107,6 +107,45 @@ def test_the_gate_changes_nothing_of_what_is_told() -> None:
     assert {k: v for k, v in gated.items() if k != "looks"} == {k: v for k, v in always.items() if k != "looks"}
 
 
+def seen_in_regions(play: Iterable[Frame], *, regions: bool = True) -> tuple[ToyNetwork, list[bytes]]:
+    """What the network was given, and what was told."""
+    network, messages = ToyNetwork(), list[Message]()
+    models = Models(detector=toy_region_detector(network), classifier=ToyClassifier())
+    network.pixels, network.widths = 0, Counter()  # without those of its trial
+    stages = build_stages(Settings(motion=MotionConfig(regions=regions)), (DOOR,), models)
+    run_inline(play, stages, messages.append)
+    return network, [message.payload for message in messages]
+
+
+def test_somebody_walking_costs_the_columns_around_them() -> None:
+    def play() -> Iterable[Frame]:
+        return frames(8, crossing("Dress", 1, seconds=6))
+
+    (region, told), (whole, told_of_whole) = (seen_in_regions(play(), regions=yes) for yes in (True, False))
+    assert sum(region.widths.values()) == sum(whole.widths.values())
+    assert region.pixels < 0.6 * whole.pixels
+    assert len(told) == 4  # somebody came, was read, alerted, went
+    assert told == told_of_whole
+
+
+def test_a_region_is_of_a_few_widths() -> None:
+    """Each has an interpreter of its own."""
+    network, _ = seen_in_regions(
+        frames(8, crossing("Dress", 0, seconds=3), crossing("Jeans", 1), crossing("Blazer", 2))
+    )
+    assert set(network.widths) <= {128, 192, 256, 352}
+    assert len(network.widths) > 1
+
+
+def test_people_far_apart_cost_the_whole_picture_and_no_more() -> None:
+    def opposite(t: float) -> list[tuple[str, float, float]]:
+        return [("Dress", 0.1 + 0.01 * t, 0.8), ("Jeans", 0.9 - 0.01 * t, 0.8)]
+
+    network, _ = seen_in_regions(frames(2, opposite))
+    assert set(network.widths) == {352}
+    assert network.widths[352] <= 2 * FPS
+
+
 def test_a_visit_is_read_a_few_times_and_no_more_once_it_is_settled() -> None:
     assert work_of(frames(6, crossing("Dress", 0.5)))["crops"] <= 4
     assert work_of(frames(8, crossing("Dress", 0.5), crossing("Blazer", 3)))["crops"] <= 8
@@ -194,7 +233,7 @@ def test_a_decoded_picture_becomes_bgr_without_a_copy() -> None:
 def test_a_still_frame_costs_hardly_a_byte() -> None:
     gate = MotionGate(MotionConfig())
     frame = Frame(camera_id="door", seq=0, captured_at_s=0.0, image=WIDE)
-    assert copied_bytes(lambda: gate.opens(frame, anyway=False)) < WIDE.nbytes / 20
+    assert copied_bytes(lambda: gate.opens(frame)) < WIDE.nbytes / 20
 
 
 def test_a_crop_is_a_view_until_it_is_resized_into_the_classifiers_picture(models: Models) -> None:

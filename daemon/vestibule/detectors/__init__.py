@@ -10,7 +10,7 @@ from vestibule.detectors.opencv_dnn import OpenCvNetwork
 from vestibule.errors import ModelError
 from vestibule.gpu import demand_tensorflow, has_gpu
 from vestibule.sections import DetectorConfig
-from vestibule.types import Detections, Frame
+from vestibule.types import Columns, Detections, Frame
 from vestibule_models.artifact import ZOO, ArtifactError, DetectorManifest
 
 SHIPPED = "person-mobilenet"
@@ -42,6 +42,15 @@ class BatchDetector(Detector, Protocol):
         ...
 
 
+@runtime_checkable
+class RegionDetector(Detector, Protocol):
+    """One that can look at some columns of a frame for less than at all of it."""
+
+    def detect_region(self, frame: Frame, columns: Columns, known: Detections) -> Detections:
+        """Return the people of one frame: of these columns or more as `detect` would, elsewhere as they are known."""
+        ...
+
+
 def build_detector(config: DetectorConfig) -> Detector:
     """Load a network and try it once.
 
@@ -52,16 +61,15 @@ def build_detector(config: DetectorConfig) -> Detector:
     folder = config.model or ZOO / SHIPPED
     manifest = load_detector_manifest(folder)
     runtime, path = runtime_of(folder, manifest, _wanted(config, manifest))
-    width, height = size_wh = config.input_wh or (manifest.input.width, manifest.input.height)
     try:
-        sized = manifest.resized(width, height)
+        sized = manifest if config.input_wh is None else manifest.resized(*config.input_wh)
     except ArtifactError as error:
         raise ModelError(f"detector.input_size: {error}") from error
     network: Network
     threads = threads_of(config.threads)
     match runtime:
         case "litert":
-            network = LiteRtNetwork(path, manifest.input, size_wh=size_wh, threads=threads)
+            network = LiteRtNetwork(path, manifest, threads=threads)
         case "opencv":
             network = OpenCvNetwork(path, threads=threads)
         case "tensorflow":

@@ -1,13 +1,15 @@
 """The detector: letterbox, run a network, read its boxes. What runs the network is given to it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
+from vestibule.detectors.regions import Region, choose, join, widths
 from vestibule.errors import ModelError
-from vestibule.types import Detections, Frame
+from vestibule.types import Columns, Detections, Frame
 from vestibule_models.artifact import ArtifactError, DetectorManifest, load_manifest, model_path
 from vestibule_models.letterbox import Fitter, Placement, as_input
 from vestibule_models.persons_decode import Bytes, Floats, cells, output_fault, read_people
@@ -21,10 +23,12 @@ class Network(Protocol):
     Attributes:
         runtime: what runs it.
         most_frames: pictures that it takes in one go; 1 where it gains nothing by more.
+        is_resizable: whether it takes narrower pictures too, for less.
     """
 
     runtime: str
     most_frames: int
+    is_resizable: bool
 
     def infer(self, tensor: Bytes | Floats) -> Floats:
         """Return the float32 output (B, ...) for an input (B, ...), B from 1 to `most_frames`.
@@ -111,7 +115,7 @@ class LetterboxedDetector:
     ) -> None:
         self._network = network
         self.manifest = manifest
-        self._grid = cells(manifest.input, manifest.strides)
+        self._believed = manifest.score_threshold
         self._score_threshold = score_threshold
         self._nms_iou = nms_iou
         self.runtime, self.most_frames = network.runtime, network.most_frames
@@ -119,8 +123,16 @@ class LetterboxedDetector:
         self._fitter = Fitter(spec)
         # The batch, written by each look in place; nobody else ever sees it.
         self._pictures = np.full((self.most_frames, spec.height, spec.width, 3), spec.pad_value, np.uint8)
-        if fault := output_fault(network.infer(as_input(self._pictures[:1], spec)).shape, manifest):
-            raise ModelError(f"model file {path}: {fault}; correct decoder, classes, strides or input of the manifest")
+        self._multiple = manifest.resizable if network.is_resizable else None
+        self._widths = widths(spec.width, self._multiple)
+        sizes = {width: manifest.resized(width, spec.height) for width in self._widths}
+        self._grids = {width: cells(sized.input, sized.strides) for width, sized in sizes.items()}
+        for width in sorted({self._widths[0], spec.width}):
+            output = network.infer(as_input(self._pictures[:1, :, :width], spec))
+            if fault := output_fault(output.shape, sizes[width]):
+                raise ModelError(
+                    f"model file {path}: {fault}; correct decoder, classes, strides, input or resizable of the manifest"
+                )
 
     def detect(self, frame: Frame) -> Detections:
         """Return the people of one frame of any size, best score first."""
@@ -131,6 +143,25 @@ class LetterboxedDetector:
         parts = [frames[begin : begin + self.most_frames] for begin in range(0, len(frames), self.most_frames)]
         return [found for part in parts for found in self._together(part)]
 
+    def detect_region(self, frame: Frame, columns: Columns, known: Detections) -> Detections:
+        """Look at some columns of a frame only, or at more of it where that is better; the rest is as it was known.
+
+        Args:
+            frame: of any size.
+            columns: to look at.
+            known: of a frame of that size before.
+        """
+        spec, picture = self.manifest.input, self._pictures[:1]
+        placement = self._fitter.fit(frame.image, picture[0])
+        region = choose(columns, known.boxes_xyxy, placement, self._widths, self._multiple or 1)
+        if region is not None:
+            shown = picture[:, :, region.first : region.first + region.width]
+            found = self._people(frame, self._network.infer(as_input(shown, spec)), placement, region)
+            joined = join(known, found, region, believed=self._believed, nms_iou=self._nms_iou)
+            if joined is not None:
+                return joined
+        return self._people(frame, self._network.infer(as_input(picture, spec)), placement)
+
     def _together(self, frames: Sequence[Frame]) -> list[Detections]:
         pictures = self._pictures[: len(frames)]
         placements = [self._fitter.fit(frame.image, row) for frame, row in zip(frames, pictures, strict=True)]
@@ -140,12 +171,12 @@ class LetterboxedDetector:
             for frame, output, placement in zip(frames, outputs, placements, strict=True)
         ]
 
-    def _people(self, frame: Frame, output: Floats, placement: Placement) -> Detections:
+    def _people(self, frame: Frame, output: Floats, placement: Placement, region: Region | None = None) -> Detections:
         boxes, scores = read_people(
             output,
             self.manifest,
-            self._grid,
-            placement,
+            self._grids[region.width if region else self.manifest.input.width],
+            replace(placement, left=placement.left - region.first) if region else placement,
             score_threshold=self._score_threshold,
             nms_iou=self._nms_iou,
         )

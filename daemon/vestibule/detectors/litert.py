@@ -1,23 +1,24 @@
 """Runs a .tflite person detector on LiteRT with XNNPACK."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from vestibule.errors import ModelError
-from vestibule_models.artifact import InputSpec
+from vestibule_models.artifact import DetectorManifest
 from vestibule_models.persons_decode import Bytes, Floats
 
 
 class LiteRtNetwork:
     """One network on a fixed number of threads, so that a detector's cost does not depend on the machine's size.
 
+    A file that can be resized has an interpreter for each shape that it was given so far: another shape in one and the
+    same would be prepared for anew each time.
+
     Args:
         path: the .tflite file.
-        spec: its input as the manifest has it.
-        size_wh: what pictures will be fitted into, pixels; another one than the manifest's where the file allows it.
+        manifest: what it says of the file.
         threads: at least 1.
 
     Raises:
@@ -27,40 +28,56 @@ class LiteRtNetwork:
     runtime = "litert"
     most_frames = 1
 
-    def __init__(self, path: Path, spec: InputSpec, *, size_wh: tuple[int, int], threads: int) -> None:
+    def __init__(self, path: Path, manifest: DetectorManifest, *, threads: int) -> None:
+        # Not by its path: LiteRT would map the file, and crash when somebody writes over it.
+        self._path, self._content, self._threads = path, path.read_bytes(), threads
+        self.is_resizable = manifest.resizable is not None
+        self._ready: dict[tuple[int, ...], tuple[Interpreter, int, int]] = {}
+        spec = manifest.input
+        own = (1, spec.height, spec.width, 3) if spec.layout == "nhwc" else (1, 3, spec.height, spec.width)
         try:
-            # Not by its path: LiteRT would map the file, and crash when somebody writes over it.
-            self._interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
-            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-            _check(path, spec, inputs, outputs)
-            self._input, self._output = inputs[0]["index"], outputs[0]["index"]
-            if size_wh != (spec.width, spec.height):
-                self._interpreter.resize_tensor_input(self._input, _shape(spec, *size_wh))
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            first = (str(error).splitlines() or ["no reason given"])[0]
-            raise ModelError(
-                f"model file {path} cannot be loaded by LiteRT for pictures of {size_wh[0]}x{size_wh[1]} ({first}); "
-                "is it a .tflite file, and what its manifest says of input and resizable right?"
-            ) from error
+            interpreter = Interpreter(model_content=self._content, num_threads=threads)
+        except ValueError as error:
+            raise self._fault(error, own) from error
+        _check(path, interpreter, own, spec.dtype)
 
     def infer(self, tensor: Bytes | Floats) -> Floats:
-        """Return the network's float32 output for one input (1, ...)."""
-        self._interpreter.set_tensor(self._input, tensor)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+        """Return the network's float32 output for one input (1, ...).
+
+        Raises:
+            ModelError: the file does not take this shape; only when it is given for the first time.
+        """
+        interpreter, put, get = self._ready.get(tensor.shape) or self._prepare(tensor.shape)
+        interpreter.set_tensor(put, tensor)
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(get), np.float32)
+
+    def _prepare(self, shape: tuple[int, ...]) -> tuple[Interpreter, int, int]:
+        interpreter = Interpreter(model_content=self._content, num_threads=self._threads)
+        (put,), (get,) = interpreter.get_input_details(), interpreter.get_output_details()
+        try:
+            if shape != tuple(put["shape"]):
+                interpreter.resize_tensor_input(put["index"], shape)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise self._fault(error, shape) from error
+        self._ready[shape] = ready = interpreter, put["index"], get["index"]
+        return ready
+
+    def _fault(self, error: Exception, shape: tuple[int, ...]) -> ModelError:
+        first = (str(error).splitlines() or ["no reason given"])[0]
+        return ModelError(
+            f"model file {self._path} cannot be loaded by LiteRT for an input of {shape} ({first}); is it a .tflite "
+            "file, and what its manifest says of input and resizable right?"
+        )
 
 
-def _shape(spec: InputSpec, width: int, height: int) -> tuple[int, ...]:
-    return (1, height, width, 3) if spec.layout == "nhwc" else (1, 3, height, width)
-
-
-def _check(path: Path, spec: InputSpec, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> None:
+def _check(path: Path, interpreter: Interpreter, wanted: tuple[int, ...], dtype: str) -> None:
     """Refuse a file whose own input or output is not what the manifest says."""
-    wanted = _shape(spec, spec.width, spec.height)
+    inputs = interpreter.get_input_details()
     found = [(tuple(int(n) for n in one["shape"]), np.dtype(one["dtype"]).name) for one in inputs]
-    if found != [(wanted, spec.dtype)]:
-        raise ModelError(f"model file {path} takes {found}, its manifest says {wanted} {spec.dtype}; correct input")
-    kinds = [np.dtype(one["dtype"]).name for one in outputs]
+    if found != [(wanted, dtype)]:
+        raise ModelError(f"model file {path} takes {found}, its manifest says {wanted} {dtype}; correct input")
+    kinds = [np.dtype(one["dtype"]).name for one in interpreter.get_output_details()]
     if kinds != ["float32"]:
         raise ModelError(f"model file {path} gives {len(kinds)} outputs of type {kinds}, one of float32 is wanted")

@@ -22,6 +22,7 @@ class OpenCvNetwork:
 
     runtime = "opencv"
     most_frames = 1
+    is_resizable = False
 
     def __init__(self, path: Path, *, threads: int) -> None:
         cv2.setNumThreads(threads)

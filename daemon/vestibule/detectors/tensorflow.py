@@ -28,6 +28,7 @@ class TensorflowNetwork:
     """
 
     runtime = "tensorflow"
+    is_resizable = False
 
     def __init__(self, path: Path, spec: InputSpec, *, most_frames: int, xla: bool, mixed_precision: bool) -> None:
         model = _saved(path) if path.suffix == ".keras" else _rebuilt(path, spec)
