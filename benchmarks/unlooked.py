@@ -3,8 +3,8 @@
     python benchmarks/unlooked.py CLIP [CLIP ...] [--frames 600]
 
 For each clip with motion gating alone, and with regions: how much was looked at, in whole pictures' worth of columns;
-of the people whom the detector finds in each whole frame, how far the boxes that were used instead overlap theirs (mean,
-and fifth percentile), how many had none (overlap 0.5 or less), and how many boxes were of nobody.
+of the people whom the detector finds in each whole frame, how far the boxes used instead overlap theirs (mean, and
+fifth percentile), how many had none (overlap 0.5 or less), and how many boxes were of nobody.
 """
 
 import argparse
