@@ -23,7 +23,7 @@ from vestibule.inline import run_inline
 from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
-from vestibule.types import CropBatch, Frame, Message, Reading, Tracks
+from vestibule.types import CropBatch, Frame, LargerPicture, Message, Reading, Tracks
 from vestibule_models.labels import LABELS
 
 _EVERY = 3
@@ -37,14 +37,14 @@ class _InStep:
     """A main stream's picture that is always there."""
 
     def __init__(self, image: npt.NDArray[np.uint8]) -> None:
-        self._image = image
+        self._picture = LargerPicture(image=image, before_s=0.0)
 
     def want(self) -> None:
         """Nothing needs to be made ready."""
 
-    def image(self) -> npt.NDArray[np.uint8]:
+    def picture(self) -> LargerPicture:
         """Return it."""
-        return self._image
+        return self._picture
 
 
 class _Noted:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vestibule.types import ClaimRequest, Crop, Detections, Frame, Garment, Message, Phase, Tracks, Visit
+from vestibule.types import ClaimRequest, Crop, Detections, Frame, Garment, LargerPicture, Message, Phase, Tracks, Visit
 
 Image = npt.NDArray[np.uint8]
 Box = Sequence[float]
@@ -23,15 +23,16 @@ def frame(at_s: float = 0.0, *, size: tuple[int, int] = (640, 360), image: Image
 class Larger:
     """What a main stream shows: a picture or nothing; counts what it is asked."""
 
-    def __init__(self, image: Image | None) -> None:
-        self._image, self.wants, self.looks = image, 0, 0
+    def __init__(self, image: Image | None, before_s: float = 0.0) -> None:
+        self._picture = None if image is None else LargerPicture(image=image, before_s=before_s)
+        self.wants = self.looks = 0
 
     def want(self) -> None:
         self.wants += 1
 
-    def image(self) -> Image | None:
+    def picture(self) -> LargerPicture | None:
         self.looks += 1
-        return self._image
+        return self._picture
 
 
 def detections(

@@ -73,10 +73,11 @@ def test_a_box_is_compared_with_where_the_person_was(monkeypatch: pytest.MonkeyP
         def at(self, number: int) -> list[object]:
             return [np.array([100.0 + 10 * number, 100, 200 + 10 * number, 400]), None]
 
-    (aside, width, iou, within), *others = skew.compared(Walking(), [(0, 2)])
-    assert not others
-    assert (aside, width, iou) == (20.0, 0.2, pytest.approx(80 / 120))
-    assert within == pytest.approx(0.9)  # a margin of a tenth on each side
+    late = skew.Given(previous=0, frame=4, picture=2, passed_s=0.16, before_s=0.08)
+    (row,) = skew.compared(Walking(), [late])
+    assert late.apart_s == pytest.approx(0.08)
+    assert list(row[:3]) == [0.2, pytest.approx(80 / 120), pytest.approx(0.9)]  # a margin of a tenth on each side
+    assert list(row[3:]) == [pytest.approx(0), pytest.approx(1), pytest.approx(1)]
 
 
 def test_work_of_others_is_told_from_ones_own(measuring: ModuleType) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from vestibule.colours import clothes_lab
 from vestibule.crop_rows import CropRows
 from vestibule.sections import CroppingConfig
-from vestibule.types import Crop, Frame, Tracks
+from vestibule.types import Crop, LargerPicture, Tracks
 from vestibule_models.artifact import InputSpec
 from vestibule_models.letterbox import Fitter, halved
 
@@ -29,10 +29,15 @@ _KEPT_S = 60.0
 """How long a track's count of crops is kept after its last frame."""
 
 
+Boxes = tuple[float, dict[int, npt.NDArray[np.float32]]]
+"""When a frame was captured, and the boxes in it by the tracks' ids."""
+
+
 class Cropper:
     """Chooses and cuts the crops of one camera; at most `max_per_track` good ones a track, spaced in time.
 
-    Of a frame with detail they are cut out of that, and its pixels count for height and quality.
+    Of a frame with detail they are cut out of that, and its pixels count for height and quality. Where it was taken a
+    little before the frame or after it, a box is put to where its person was then, by their last step.
 
     Args:
         config: which.
@@ -46,6 +51,7 @@ class Cropper:
         self._rows = rows or CropRows(spec)
         self._taken: dict[int, tuple[int, float]] = {}  # track id -> crops so far, time of the last
         self._seen_at_s: dict[int, float] = {}
+        self._before: Boxes = (0.0, {})
 
     def crops(self, tracks: Tracks, settled: Collection[int] = ()) -> tuple[Crop, ...]:
         """Cut out the people who are big, whole, sharp and free enough, and not yet settled.
@@ -56,18 +62,18 @@ class Cropper:
         """
         now_s = tracks.frame.captured_at_s
         self._forget(tracks, now_s)
+        before, self._before = self._before, (now_s, dict(zip(tracks.ids.tolist(), tracks.boxes_xyxy, strict=True)))
         due = self._due(tracks, settled)
         if not due:
             return ()
-        picture = _picture(tracks.frame)
-        by_xyxy = np.tile(np.array(picture.shape[1::-1]) / tracks.frame.image.shape[1::-1], 2)
+        picture = tracks.frame.detail.picture() or LargerPicture(image=tracks.frame.image, before_s=0.0)
         found = []
         for index, track_id in due:
-            box = tracks.boxes_xyxy[index] * by_xyxy
+            box = placed(tracks, index, before, picture)
             quality = self._geometry(tracks, index, box)
             if quality is None:
                 continue
-            image = self._cut(picture, box)
+            image = self._cut(picture.image, box)
             if sharpness(image) < self._config.min_sharpness:
                 continue
             self._taken[track_id] = (self._taken.get(track_id, _NEVER)[0] + 1, now_s)
@@ -134,10 +140,23 @@ class Cropper:
         return fitted
 
 
-def _picture(frame: Frame) -> npt.NDArray[np.uint8]:
-    """What to cut people out of: the larger picture of the same moment, if there is one."""
-    larger = frame.detail.image()
-    return frame.image if larger is None else larger
+def placed(tracks: Tracks, index: int, before: Boxes, picture: LargerPicture) -> npt.NDArray[np.float64]:
+    """Return where somebody is in a picture of another size, and perhaps of another moment: x0, y0, x1, y1, its pixels.
+
+    Args:
+        tracks: who is in view.
+        index: of whom.
+        before: the boxes of the frame before: people go on as they went from there.
+        picture: where to look for them.
+    """
+    box = tracks.boxes_xyxy[index].astype(np.float64)
+    passed_s = tracks.frame.captured_at_s - before[0]
+    there = before[1].get(int(tracks.ids[index]))
+    if picture.before_s and passed_s > 0 and there is not None:
+        box += (there - box) * (picture.before_s / passed_s)
+    size = np.tile(picture.image.shape[1::-1], 2)
+    box *= size / np.tile(tracks.frame.image.shape[1::-1], 2)
+    return np.asarray(np.clip(box, 0, size)) if picture.before_s else box
 
 
 def visible_share(box: npt.NDArray[np.float64], frame_hw: tuple[int, ...]) -> float:

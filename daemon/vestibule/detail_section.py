@@ -15,7 +15,7 @@ class DetailConfig(Section):
         buffer_mb: and so many megabytes.
     """
 
-    max_skew_s: Seconds = 0.15
+    max_skew_s: Seconds = 0.2
     linger_s: Seconds = 3.0
     buffer_s: Seconds = 10.0
     buffer_mb: float = Field(default=16.0, gt=0, le=1024)

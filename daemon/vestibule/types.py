@@ -26,6 +26,22 @@ def _unknown_clothes() -> npt.NDArray[np.float32]:
     return np.full(6, np.nan, np.float32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LargerPicture:
+    """What a camera's larger stream shows of a frame.
+
+    Attributes:
+        image: uint8 (H, W, 3) BGR, of the frame's shape, read-only.
+        before_s: so long before the frame it was taken, seconds; negative if after it.
+    """
+
+    image: npt.NDArray[np.uint8]
+    before_s: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", read_only(self.image))
+
+
 class Detail(Protocol):
     """What a camera's larger stream shows of one frame; decoded only while somebody wants it."""
 
@@ -33,8 +49,8 @@ class Detail(Protocol):
         """Have such pictures ready from now on, for some seconds."""
         ...
 
-    def image(self) -> npt.NDArray[np.uint8] | None:
-        """Return the picture nearest in time, uint8 (H, W, 3) BGR of the frame's shape; None if none is near enough."""
+    def picture(self) -> LargerPicture | None:
+        """Return the picture nearest in time; None if none is near enough."""
         ...
 
 
@@ -44,7 +60,7 @@ class NoDetail:
     def want(self) -> None:
         """Do nothing."""
 
-    def image(self) -> None:
+    def picture(self) -> None:
         """Return None."""
 
 

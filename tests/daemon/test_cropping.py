@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from fakes import Box, Image, Larger, tracks
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vestibule.colours import clothes_lab
-from vestibule.cropping import Cropper, covered_share, sharpness, visible_share
+from vestibule.cropping import Cropper, covered_share, placed, sharpness, visible_share
 from vestibule.sections import CroppingConfig
-from vestibule.types import Crop, Tracks
+from vestibule.types import Crop, LargerPicture, Tracks
 from vestibule_models.artifact import InputSpec
 
 WIDTH, HEIGHT = 640, 360
@@ -353,3 +355,56 @@ def test_it_is_asked_for_only_when_somebody_is_read_and_kept_ready_while_somebod
     assert asked({1: WHOLE}, 1.0) == (0, 0)  # that was all
     many: dict[int, Box] = {number: (12 * number, 50, 12 * number + 10, 200) for number in range(2, 52)}
     assert asked(many, 1.1) == (50, 1)  # fifty people, one picture
+
+
+# ---- the larger picture of a moment before or after
+
+
+STEP: Box = (340, 70, 420, 278)
+"""Where the one in WHOLE is a fifth of a second later: 40 pixels to the right, 20 further down."""
+
+
+@pytest.mark.parametrize(
+    ("before_s", "expected"),
+    [
+        (0.0, (680, 140, 840, 556)),
+        (0.1, (640, 120, 800, 536)),  # half a step back, in pixels twice as small
+        (0.2, (600, 100, 760, 516)),
+        (-0.1, (720, 160, 880, 576)),
+    ],
+)
+def test_a_box_is_put_to_where_its_person_was_when_the_picture_was_taken(before_s: float, expected: Box) -> None:
+    picture = LargerPicture(image=DOUBLE, before_s=before_s)
+    before = (10.0, {1: np.array(WHOLE, np.float32)})
+    assert placed(at(STEP, 10.2), 0, before, picture) == pytest.approx(np.array(expected))
+    (crop,) = stepped(Larger(DOUBLE, before_s))
+    (same,) = cut(expected, image=DOUBLE)
+    assert (crop.image == same.image).all()
+
+
+def stepped(larger: Larger) -> tuple[Crop, ...]:
+    cropper = new(**EVERY)
+    cropper.crops(two({1: WHOLE}, Larger(None), 10.0))
+    return cropper.crops(two({1: STEP}, larger, 10.2))
+
+
+def test_of_somebody_just_found_or_found_again_no_step_is_known() -> None:
+    picture = LargerPicture(image=DOUBLE, before_s=0.1)
+    here = pytest.approx(2 * np.array(STEP))
+    assert placed(at(STEP, 10.2), 0, (10.0, {2: np.array(WHOLE, np.float32)}), picture) == here
+    assert placed(at(STEP, 10.2), 0, (10.2, {1: np.array(WHOLE, np.float32)}), picture) == here  # a clock that stood
+
+
+@given(
+    box=st.tuples(*[st.floats(0, 360)] * 4),
+    there=st.tuples(*[st.floats(0, 360)] * 4),
+    before_s=st.floats(-1, 1),
+    passed_s=st.floats(0.01, 10),
+)
+def test_wherever_they_went_the_crop_is_within_the_picture(
+    box: Box, there: Box, before_s: float, passed_s: float
+) -> None:
+    cropper = new(min_height_px=16, min_sharpness=0, min_visible=0)
+    cropper.crops(two({1: there}, Larger(None), 0.0), settled=(1,))
+    for crop in cropper.crops(two({1: box}, Larger(DOUBLE, before_s), passed_s)):
+        assert crop.image.shape == (288, 144, 3)

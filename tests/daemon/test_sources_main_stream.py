@@ -50,7 +50,11 @@ class Kept:
             self.pictures.put(at(time_s), cast("Any", time_s))
 
     def nearest(self, at_s: float) -> Any:  # noqa: ANN401 - a time in a picture's place
-        return self.pictures.nearest(at(at_s))
+        found = self.pictures.nearest(at(at_s))
+        if found is None:
+            return None
+        assert found[0] == pytest.approx(at_s - cast("Any", found[1]))  # so long before
+        return found[1]
 
 
 def test_the_nearest_in_time_is_given() -> None:
@@ -242,9 +246,9 @@ def test_a_frame_and_its_detail_show_the_same_moment(server: RtspCamera) -> None
         for frame in itertools.islice(streams.frames, 60):
             frame.detail.want()
             time.sleep(0.02)  # as long as the detector takes
-            if (larger := frame.detail.image()) is not None:
-                assert larger.shape == (240, 320, 3)
-                apart.append(square_number(larger) - square_number(frame.image))
+            if (larger := frame.detail.picture()) is not None:
+                assert larger.image.shape == (240, 320, 3)
+                apart.append(square_number(frame.image) - square_number(larger.image) - 25 * larger.before_s)
         assert len(apart) > 40
         assert np.median(np.abs(apart)) < 0.75  # pictures
 
@@ -255,14 +259,15 @@ def test_the_camera_s_clock_tells_a_main_stream_that_comes_late(clips: tuple[Pat
     def too_late(frame: Frame) -> bool:
         frame.detail.want()
         time.sleep(0.02)
-        return frame.detail.image() is None and streams.counts["detailed"] > 10
+        return frame.detail.picture() is None and streams.counts["detailed"] > 10
 
     with rtsp_camera(clips[0], "--sub", str(clips[1]), "--late", "0.2") as server, playing(server) as streams:
         frame = streams.until(too_late, 400)
         time.sleep(0.3)
-        larger = frame.detail.image()
+        larger = frame.detail.picture()
         assert larger is not None
-        assert square_number(larger) == pytest.approx(square_number(frame.image), abs=0.75)
+        assert square_number(larger.image) == pytest.approx(square_number(frame.image), abs=0.75)
+        assert larger.before_s == pytest.approx(0, abs=0.02)
 
 
 def test_masks_hold_in_both_pictures(server: RtspCamera) -> None:
@@ -273,7 +278,7 @@ def test_masks_hold_in_both_pictures(server: RtspCamera) -> None:
         next(streams.frames).detail.want()
         wait_until(lambda: streams.counts["main_decoded"] > 0, "pictures")
         frame = next(streams.frames)
-        larger = next(image for one in streams.frames if (image := one.detail.image()) is not None)
+        larger = next(found.image for one in streams.frames if (found := one.detail.picture()) is not None)
     finally:
         streams.close()
     assert not frame.image[:, :80].any()
@@ -308,7 +313,7 @@ def test_a_lost_main_stream_leaves_the_sub_stream_alone(clips: tuple[Path, Path]
             main.kill()
             wait_until(lambda: bool(streams.problem), "the loss")
             frame = next(streams.frames)
-            assert frame.detail.image() is None
+            assert frame.detail.picture() is None
             assert streams.counts["undetailed"] == 1
         finally:
             streams.close()

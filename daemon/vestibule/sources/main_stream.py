@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from threading import Lock
 
 import av
-import numpy as np
-import numpy.typing as npt
 import structlog
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -23,7 +21,7 @@ from vestibule.sources.camera_clock import CameraClock, Moment
 from vestibule.sources.connection import Connection
 from vestibule.sources.decoding import Count, to_bgr
 from vestibule.sources.framing import Framing
-from vestibule.types import Detail, Frame
+from vestibule.types import Detail, Frame, LargerPicture
 
 log = structlog.get_logger()
 
@@ -76,18 +74,19 @@ class MainPictures:
         with self._turn:
             self._pictures.clear()
 
-    def nearest(self, moment: Moment) -> av.VideoFrame | None:
-        """Return the picture that was taken nearest to a moment; None, counted, if none was near enough."""
+    def nearest(self, moment: Moment) -> tuple[float, av.VideoFrame] | None:
+        """Return the picture that was taken nearest to a moment, and how long before it, seconds.
+
+        None, counted, if none was near enough.
+        """
         with self._turn:
-            pictures = list(self._pictures)
-        apart_s, found = min(
-            ((abs(taken.before_s(moment)), picture) for taken, picture in pictures),
-            key=lambda each: each[0],
-            default=(float("inf"), None),
-        )
-        near = apart_s <= self._config.max_skew_s
-        self._count("detailed" if near else "undetailed")
-        return found if near else None
+            pictures = [(taken.before_s(moment), picture) for taken, picture in self._pictures]
+        found = min(pictures, key=lambda each: abs(each[0]), default=None)
+        if found is None or abs(found[0]) > self._config.max_skew_s:
+            self._count("undetailed")
+            return None
+        self._count("detailed")
+        return found
 
 
 class MainView:
@@ -109,13 +108,15 @@ class MainView:
         """As `MainPictures.want`."""
         self._pictures.want()
 
-    def image(self, seq: int, moment: Moment) -> npt.NDArray[np.uint8] | None:
-        """Return the picture nearest to a moment, uint8 (H, W, 3) BGR; for the one thread that looks at frames."""
-        picture = self._pictures.nearest(moment)
-        if picture is None:
+    def picture(self, seq: int, moment: Moment) -> LargerPicture | None:
+        """Return the picture nearest to a moment; for the one thread that looks at frames."""
+        found = self._pictures.nearest(moment)
+        if found is None:
             return None
-        image = to_bgr(picture, self._reformatter)
-        return self._framing.frame(seq=seq, captured_at_s=moment.captured_at_s, image=image).image
+        before_s, picture = found
+        at_s = moment.captured_at_s - before_s
+        masked = self._framing.frame(seq=seq, captured_at_s=at_s, image=to_bgr(picture, self._reformatter))
+        return LargerPicture(image=masked.image, before_s=before_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ class _MainDetail:
     def want(self) -> None:
         self._view.want()
 
-    def image(self) -> npt.NDArray[np.uint8] | None:
-        return self._view.image(self._seq, self.moment)
+    def picture(self) -> LargerPicture | None:
+        return self._view.picture(self._seq, self.moment)
 
 
 class MainStream:
