@@ -25,6 +25,8 @@ _TOLERANCE_S = 1e-3
 """Frame times are good to a millisecond; at Unix seconds, sums of frame periods are off by less than that."""
 _NEVER = (0, float("-inf"))
 """Crops so far and time of the last, of somebody who was not read yet."""
+_MOST_STEPS = 2.0
+"""A box is put no further than so many of its person's last steps: a detector's unrest would go as far."""
 _KEPT_S = 60.0
 """How long a track's count of crops is kept after its last frame."""
 
@@ -153,7 +155,7 @@ def placed(tracks: Tracks, index: int, before: Boxes, picture: LargerPicture) ->
     passed_s = tracks.frame.captured_at_s - before[0]
     there = before[1].get(int(tracks.ids[index]))
     if picture.before_s and passed_s > 0 and there is not None:
-        box += (there - box) * (picture.before_s / passed_s)
+        box += (there - box) * float(np.clip(picture.before_s / passed_s, -_MOST_STEPS, _MOST_STEPS))
     size = np.tile(picture.image.shape[1::-1], 2)
     box *= size / np.tile(tracks.frame.image.shape[1::-1], 2)
     return np.asarray(np.clip(box, 0, size)) if picture.before_s else box

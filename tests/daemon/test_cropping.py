@@ -371,6 +371,7 @@ STEP: Box = (340, 70, 420, 278)
         (0.1, (640, 120, 800, 536)),  # half a step back, in pixels twice as small
         (0.2, (600, 100, 760, 516)),
         (-0.1, (720, 160, 880, 576)),
+        (0.9, (520, 60, 680, 476)),  # two steps at most
     ],
 )
 def test_a_box_is_put_to_where_its_person_was_when_the_picture_was_taken(before_s: float, expected: Box) -> None:
