@@ -148,7 +148,7 @@ class LiveRun:
     Attributes:
         seconds: how long.
         ages_s: of every frame when its decision was published, or it was clear that there is none.
-        fates: frames by what became of them, all cameras together.
+        fates: frames by what became of them, all cameras together; and `crops`, those that were classified.
         split_s: CPU seconds by `SHARES`.
     """
 
@@ -232,7 +232,7 @@ def run_live(
 
 
 def _fates(health: Health) -> Counter[str]:
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter(crops=health.counts.get("crops", 0))
     for camera in health.cameras():
         counts.update(camera.frames)
     return counts

@@ -56,11 +56,13 @@ def cpu_table(folder: Path, seconds: float, rounds: int) -> str:
                     f"**{100 * _core(found):.1f}**",
                     *each,
                     f"{_core(found) / alone:.2f}",
+                    f"{fates['crops'] / found.seconds:.1f}",
                     f"{fates['main_decoded'] / found.seconds:.1f}",
                     f"{fates['detailed']} / {fates['undetailed']}",
                 ]
             )
-    header = ["scene", "streams", "all", *SHARES, "of one stream's", "main pictures decoded/s", "detailed / undetailed"]
+    header = ["scene", "streams", "all", *SHARES, "of one stream's", "crops/s"]
+    header += ["main pictures decoded/s", "detailed / undetailed"]
     return table(header, rows)
 
 
