@@ -18,6 +18,7 @@ from vestibule.types import (
     Detections,
     Frame,
     Garment,
+    LargerPicture,
     Message,
     Reading,
     Stay,
@@ -28,6 +29,7 @@ from vestibule.types import (
 
 Flowing = (
     Frame
+    | LargerPicture
     | Detections
     | Tracks
     | Crop
@@ -45,6 +47,7 @@ Flowing = (
 GARMENT = Garment(label="Dress", score=0.9, votes=3)
 EXAMPLES: list[Flowing] = [
     frame(image=np.zeros((4, 6, 3), np.uint8)),
+    LargerPicture(image=np.zeros((4, 6, 3), np.uint8), before_s=0.0),
     detections([(0, 0, 2, 2)]),
     tracks({1: (0, 0, 2, 2)}),
     crop(),
