@@ -33,8 +33,8 @@ def test_there_are_three_regions_and_the_whole_or_the_whole_alone() -> None:
 def test_a_small_change_is_looked_at_with_what_is_beside_it() -> None:
     region = choose((0.45, 0.5), people(WIDE), WIDE, SIZES, 32)
     assert region is not None
-    assert (region.first, region.width) == (96, 128)
-    assert (region.left, region.right) == (96 / WIDE.scale_x, 224 / WIDE.scale_x)
+    assert (region.first, region.width) == (64, 192)
+    assert (region.left, region.right) == (64 / WIDE.scale_x, 256 / WIDE.scale_x)
 
 
 def test_a_change_at_the_edge_of_the_frame_ends_with_it() -> None:

@@ -14,7 +14,7 @@ from vestibule_models.persons_decode import Floats, overlaps
 
 _SHARES = (0.36, 0.54, 0.73)
 """Widths of regions. A fourth brings little and takes 17 MiB; from three quarters on the whole picture is looked at."""
-_CONTEXT_PX = 40.0
+_CONTEXT_PX = 64.0
 """Of the network's input, on either side of what changed: there the network sees zeros instead of what is beside."""
 _BESIDE_PX = 8.0
 """On either side of somebody known who is touched by that."""
