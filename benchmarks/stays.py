@@ -56,6 +56,7 @@ class Ended:
     camera: str
     person: str | None
     stay_id: str
+    cameras: tuple[str, ...]
     in_doubt: bool
 
 
@@ -70,8 +71,8 @@ def settings_for(clip: Path, walk_s: tuple[float, float] | None, *, enabled: boo
     return Settings.model_validate({"cameras": cameras, "stays": {"enabled": enabled, "walks": walks}})
 
 
-def replay_pair(clips: Sequence[Path], settings: Settings, models: Models) -> tuple[list[Ended], int]:
-    """Replay both clips in step; returns the visits as they ended, and the number of alerts."""
+def replay_pair(clips: Sequence[Path], settings: Settings, models: Models) -> tuple[list[Ended], list[dict[str, Any]]]:
+    """Replay both clips in step; returns the visits as they ended, and the alerts."""
     watches = {name: watch_of(clip) for name, clip in zip(CAMERAS, clips, strict=True)}
     stages = build_stages(settings, settings.cameras, models)
     messages: list[dict[str, Any]] = []
@@ -86,19 +87,20 @@ def replay_pair(clips: Sequence[Path], settings: Settings, models: Models) -> tu
     sources = [ReplaySource(clip, camera, 0.0) for clip, camera in zip(clips, settings.cameras, strict=True)]
     run_inline(in_step(sources), stages, lambda message: messages.append(json.loads(message.payload)), observe)
     owners = {visit: name for watch in watches.values() for visit, name in _owners(watch).items()}
-    alone = {"in_doubt": False}
     ended = [
         Ended(
             visit_id=visit["visit_id"],
             camera=visit["camera"],
             person=owners.get(visit["visit_id"]),
-            stay_id=visit.get("stay", alone).get("stay_id", visit["visit_id"]),
-            in_doubt=visit.get("stay", alone)["in_doubt"],
+            stay_id=stay.get("stay_id", visit["visit_id"]),
+            cameras=tuple(stay.get("cameras", [visit["camera"]])),
+            in_doubt=stay.get("in_doubt", False),
         )
         for visit in messages
         if visit.get("type") == "end"
+        for stay in [visit.get("stay", {})]
     ]
-    return ended, sum("rule" in message for message in messages)
+    return ended, [message for message in messages if "rule" in message]
 
 
 def _owners(watch: Watch) -> dict[str, str]:
@@ -148,7 +150,7 @@ def main() -> None:
         row = {"pair": clips[0].stem.removesuffix("-entrance")}
         row |= {"walk, s": "up to 120" if walk_s is None else f"{walk_s[0]:g} to {walk_s[1]:g}"}
         row |= {"before both": str(people_before_both(clips))}
-        shown = {**row, **compare(ended), "alerts": alerts}
+        shown = {**row, **compare(ended), "alerts": len(alerts)}
         print("| " + " | ".join(str(shown[name]) for name in COLUMNS) + " |", flush=True)
 
 

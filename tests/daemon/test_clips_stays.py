@@ -1,58 +1,41 @@
 """The shipped networks on a rendered pair of clips: the same people before two cameras."""
 
-import json
+import importlib
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
 from vestibule.config import Settings
-from vestibule.inline import run_inline
-from vestibule.sources.replay import ReplaySource, in_step
-from vestibule.stages import build_stages, load_models
+from vestibule.stages import load_models
 
-FOOTAGE = Path(__file__).parents[1] / "footage"
+REPOSITORY = Path(__file__).parents[2]
 CAMERAS = ("entrance", "floor")
 
 
-def truth_of(pair: str, camera: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((FOOTAGE / f"{pair}-{camera}.truth.json").read_text(encoding="utf-8"))
-    return found
-
-
-def ended_visits(pair: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Replay both clips in step with a known walk; the last words on the visits that entered, and the alerts."""
-    entrance, floor = ({"id": name, "source": "replay", "role": name} for name in CAMERAS)
-    walk = {"from_camera": "entrance", "to_camera": "floor", "min_s": 2, "max_s": 30}
-    line = truth_of(pair, "entrance")["entrance"]
-    settings = Settings.model_validate({"cameras": [{**entrance, "entrance": line}, floor], "stays": {"walks": [walk]}})
-    sources = [ReplaySource(FOOTAGE / f"{pair}-{camera.id}.mp4", camera, 0.0) for camera in settings.cameras]
-    payloads: list[dict[str, Any]] = []
-    stages = build_stages(settings, settings.cameras, load_models(settings))
-    run_inline(in_step(sources), stages, lambda message: payloads.append(json.loads(message.payload)))
-    ends = [payload for payload in payloads if payload.get("type") == "end" and payload["entered"]]
-    return ends, [payload for payload in payloads if "rule" in payload]
-
-
-def person_of(visit: dict[str, Any], truth: dict[str, Any]) -> str:
-    """Whose box appeared at the moment nearest to the visit's first sight; they come two seconds apart."""
-    appears_s: dict[str, float] = {person["name"]: person["boxes"][0][0] / truth["fps"] for person in truth["people"]}
-    return min(appears_s, key=lambda name: abs(appears_s[name] - visit["first_seen_at_s"]))
+@pytest.fixture
+def stays(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What the benchmark measures with: it tells by their boxes whose visit is whose."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    return importlib.import_module("stays")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pair", "linked"), [("first", 6), ("second", 5)])
-def test_links_between_two_cameras_are_right_and_the_doubtful_stay_apart(pair: str, linked: int) -> None:
-    ends, alerts = ended_visits(pair)
-    people = {camera: truth_of(pair, camera) for camera in CAMERAS}
-    stays: dict[str, list[dict[str, Any]]] = {}
-    for visit in ends:
-        stays.setdefault(visit["stay"]["stay_id"], []).append(visit)
-    over_both = [visits for visits in stays.values() if {visit["camera"] for visit in visits} == set(CAMERAS)]
-    assert len(over_both) >= linked
-    for visits in over_both:
-        assert len({person_of(visit, people[visit["camera"]]) for visit in visits}) == 1
-        assert visits[-1]["stay"]["cameras"] == list(CAMERAS)
-    stay_of = {visit["visit_id"]: visit["stay"]["stay_id"] for visit in ends}
+def test_links_between_two_cameras_are_right_and_the_doubtful_stay_apart(
+    stays: ModuleType, pair: str, linked: int
+) -> None:
+    clips = [REPOSITORY / "tests" / "footage" / f"{pair}-{camera}.mp4" for camera in CAMERAS]
+    ended, alerts = stays.replay_pair(clips, stays.settings_for(clips[0], (2.0, 30.0)), load_models(Settings()))
+    counts = stays.compare(ended)
+    assert counts["wrong"] == 0
+    assert counts["right"] >= linked
+    by_stay: dict[str, set[str]] = {}
+    for visit in ended:
+        by_stay.setdefault(visit.stay_id, set()).add(visit.camera)
+    assert {visit.cameras for visit in ended if visit.camera == "floor" and len(by_stay[visit.stay_id]) > 1} == {
+        CAMERAS
+    }
+    stay_of = {visit.visit_id: visit.stay_id for visit in ended}
     told = [(stay_of[alert["visit_id"]], alert["rule"]) for alert in alerts]
     assert len(told) == len(set(told)) > 0
