@@ -29,7 +29,6 @@ from measuring import machine, table
 
 from vestibule_models.artifact import ZOO, GarmentManifest, InputSpec, load_manifest, model_path
 from vestibule_models.networks import person_mobilenet
-from vestibule_models.persons_weights import read_weights
 
 CLASSIFIER, DETECTOR = ZOO / "garments-efflite0", ZOO / "person-mobilenet"
 BATCHES = {"classifier": (1, 2, 4, 8, 16, 32, 64, 128, 256), "detector": (1, 2, 4, 8, 16)}
@@ -43,9 +42,9 @@ def network(which: str) -> tuple[keras.Model, InputSpec]:
         manifest = load_manifest(CLASSIFIER)
         return keras.models.load_model(model_path(CLASSIFIER, manifest, ".keras"), compile=False), manifest.input
     manifest = load_manifest(DETECTOR)
-    model = person_mobilenet.build(manifest.input.height, manifest.input.width)
-    model.set_weights(read_weights(model_path(DETECTOR, manifest, ".tflite")))
-    return person_mobilenet.with_scores(model), manifest.input
+    spec = manifest.input
+    model = person_mobilenet.load(model_path(DETECTOR, manifest, ".keras"), spec.height, spec.width)
+    return person_mobilenet.with_scores(model), spec
 
 
 def on_tensorflow(which: str, most: int, changes: dict[str, bool]) -> Run:
@@ -57,7 +56,7 @@ def on_tensorflow(which: str, most: int, changes: dict[str, bool]) -> Run:
     if which == "detector":
         manifest = load_manifest(DETECTOR)
         kinds = {"xla": False, "mixed_precision": False, **changes}
-        path = model_path(DETECTOR, manifest, ".tflite")
+        path = model_path(DETECTOR, manifest, ".keras")
         return TensorflowNetwork(path, manifest.input, most_frames=most, **kinds).infer
     manifest = load_manifest(CLASSIFIER)
     if not isinstance(manifest, GarmentManifest):

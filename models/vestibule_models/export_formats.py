@@ -3,7 +3,7 @@
 import argparse
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never, get_args
@@ -25,6 +25,7 @@ from vestibule_models.letterbox import letterbox
 from vestibule_models.litert_runner import Answers, LiteRTRunner
 from vestibule_models.picture_files import find_pictures
 from vestibule_models.pictures import read_picture
+from vestibule_models.quantising import to_int8
 from vestibule_models.staging import new_folder
 
 if TYPE_CHECKING:
@@ -183,21 +184,9 @@ def to_litert(saved_model: Path, wanted: Literal["float32", "float16", "int8"], 
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if wanted == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if wanted != "int8":
-        return bytes(converter.convert())
-
-    def one_by_one() -> Iterator[list[Crops]]:
-        return ([crop[np.newaxis]] for crop in calibrating)
-
-    converter.representative_dataset = one_by_one
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(KEPT_IN_FLOATS))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the only way to keep operators in floats uses what TF deprecates
-        chosen = tf.lite.experimental.QuantizationDebugger(
-            converter=converter, debug_dataset=one_by_one, debug_options=options
-        )
-        return bytes(chosen.get_nondebug_quantized_model())
+    if wanted == "int8":
+        return to_int8(converter, calibrating, KEPT_IN_FLOATS)
+    return bytes(converter.convert())
 
 
 def to_onnx(model: "keras.Model", path: Path, signature: Sequence[Any]) -> None:

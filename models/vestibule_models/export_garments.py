@@ -2,7 +2,6 @@
 
 import argparse
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from vestibule_models.dataset import (
     read_sprites,
 )
 from vestibule_models.embedding import distances, fit_projection
+from vestibule_models.keras_files import round_to_float16, save_keras
 from vestibule_models.labels import LABELS, GarmentGroup
 from vestibule_models.letterbox import letterbox
 from vestibule_models.networks import efficientnet_lite
@@ -169,24 +169,6 @@ def operating_point(model: "keras.Model", street: Sequence[Example], rng: np.ran
     distance = float(np.quantile(different, FALSE_MATCHES))
     print(f"same-person distance {distance:.3f}: {np.mean(same < distance):.1%} of the pairs of one person below")  # noqa: T201
     return round(distance, 3)
-
-
-def round_to_float16(model: "keras.Model") -> None:
-    """Round every weight to a value that float16 holds, so that both files carry the same ones."""
-    model.set_weights([weight.astype(np.float16).astype(weight.dtype) for weight in model.get_weights()])
-
-
-def save_keras(model: "keras.Model", path: Path) -> None:
-    """Save in Keras's own format, packed: the low bits that float16 lacks are zeros, which deflate well."""
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "model.keras"
-        model.save(plain)
-        with (
-            zipfile.ZipFile(plain) as source,
-            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed,
-        ):
-            for name in source.namelist():
-                packed.writestr(zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED, 9)
 
 
 def to_tflite(model: "keras.Model") -> bytes:

@@ -22,6 +22,7 @@ from vestibule_models.artifact import (
 )
 from vestibule_models.calibration import MIN_POSITIVES, group_thresholds_for, thresholds_for
 from vestibule_models.dataset import Example, read_photos
+from vestibule_models.keras_files import round_to_float16, save_keras
 from vestibule_models.labels import LABELS, GarmentGroup, GarmentLabel
 from vestibule_models.pictures import find_unreadable
 from vestibule_models.staging import new_folder
@@ -155,7 +156,6 @@ def choose_group_thresholds(
 def write(model: "keras.Model", manifest: GarmentManifest, folder: Path) -> None:
     """Write both files of the same weights, which float16 holds, and the manifest."""
     from vestibule_models.export_formats import convert  # noqa: PLC0415 - see finetune
-    from vestibule_models.export_garments import round_to_float16, save_keras  # noqa: PLC0415
 
     round_to_float16(model)
     save_keras(model, folder / "model.keras")

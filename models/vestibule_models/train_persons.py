@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         _say({"hard": hard})
     args.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        args.imagenet or model_path(args.start_from, load_detector(args.start_from), ".tflite"),
+        args.imagenet or model_path(args.start_from, load_detector(args.start_from), ".keras"),
         args.out / CHECKPOINT,
         seed=args.seed,
         steps=args.steps,
@@ -94,8 +94,8 @@ class Trainer:
     """The network, its optimisers and the running average of its weights, which is what gets exported.
 
     Args:
-        start: MobileNetV2's ImageNet weights, or a detector's .tflite to go on from. Of the latter the batch norms are
-            folded, so that they go on normalising by nothing; their scale and shift learn.
+        start: MobileNetV2's ImageNet weights, or a detector's .keras to go on from. The batch norms of the latter go on
+            normalising by what they did; their scale and shift learn.
         checkpoint: where everything is saved.
         seed: of the new weights.
         steps: batches in all, for the learning rate's cosine.
@@ -108,16 +108,15 @@ class Trainer:
 
         from vestibule_models.networks import person_mobilenet  # noqa: PLC0415
         from vestibule_models.persons_loss import DetectionLoss  # noqa: PLC0415
-        from vestibule_models.persons_weights import read_weights  # noqa: PLC0415
 
         keras.utils.set_random_seed(seed)
         self.step = 0
         self._steps, self._checkpoint, self._peak = steps, checkpoint, peak
-        self._folded = start.suffix == ".tflite"
-        self.network = person_mobilenet.build(SPEC.height, SPEC.width)
-        if self._folded:
-            self.network.set_weights(read_weights(start))
+        self._goes_on = start.suffix == ".keras"
+        if self._goes_on:
+            self.network = person_mobilenet.load(start, SPEC.height, SPEC.width)
         else:
+            self.network = person_mobilenet.build(SPEC.height, SPEC.width)
             person_mobilenet.load_imagenet(self.network, start)
         person_mobilenet.freeze_early(self.network)
         known = {v.path for layer in self.network.layers if layer.name.startswith("block_") for v in layer.variables}
@@ -135,7 +134,7 @@ class Trainer:
         import tensorflow as tf  # noqa: PLC0415
 
         with tf.GradientTape() as tape:
-            parts = self._loss(self.network(images, training=not self._folded), targets)
+            parts = self._loss(self.network(images, training=not self._goes_on), targets)
             total = tf.reduce_sum(parts)
         gradients = tape.gradient(total, [v.value for group in self._groups for v in group])
         gradients, _ = tf.clip_by_global_norm(gradients, 20.0)

@@ -338,7 +338,7 @@ def test_the_shipped_detector_finds_in_a_region_whom_it_finds_in_the_whole_pictu
     capture.release()
     assert regions > 20
     assert len(alike) > 10
-    assert np.mean(alike) > 0.97
+    assert np.mean(alike) > 0.93  # int8 moves the sides in steps of some hundredths of a box
     assert np.mean(np.array(alike) > 0.5) > 0.97
 
 

@@ -10,8 +10,10 @@ import pytest
 import vestibule.detectors
 from vestibule import demo
 from vestibule.detectors import BatchDetector, build_detector
+from vestibule.detectors.letterboxed import load_detector_manifest
 from vestibule.errors import ModelError
 from vestibule.sections import DetectorConfig
+from vestibule.tracking import iou
 from vestibule.types import Detections, Frame
 from vestibule_models.artifact import ZOO, DetectorManifest, InputSpec, describe_file, save_manifest
 
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 Image = npt.NDArray[np.uint8]
 DEMO = Path(demo.__file__).parent / "demo.mp4"
 CELL, HEIGHT, WIDTH = 16, 64, 96
+CLEAR = 0.6
 
 
 def frame(image: Image, camera_id: str = "door") -> Frame:
@@ -110,17 +113,10 @@ def test_a_keras_file_that_its_manifest_does_not_describe_is_refused(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("file", "message"),
-    [
-        ("spots.keras", "Keras cannot load it"),
-        ("spots.tflite", r"TensorFlow cannot take it over .* or set \[detector\]"),
-    ],
-)
-def test_a_file_that_tensorflow_cannot_use_is_refused(tmp_path: Path, file: str, message: str) -> None:
-    (tmp_path / file).write_bytes(b"not a network, but long enough to be one")
-    with pytest.raises(ModelError, match=message) as error:
-        build(described(tmp_path, file))
+def test_a_file_that_tensorflow_cannot_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "spots.keras").write_bytes(b"not a network, but long enough to be one")
+    with pytest.raises(ModelError, match="Keras cannot load it") as error:
+        build(described(tmp_path, "spots.keras"))
     assert "\n" not in str(error.value)
 
 
@@ -137,10 +133,13 @@ def test_auto_takes_tensorflow_on_a_gpu_where_it_can_run_the_model(
 ) -> None:
     monkeypatch.setattr(vestibule.detectors, "has_gpu", lambda: True)
     assert build(spots, runtime="auto", max_frames=2).most_frames == 2
-    # A .tflite of the user's own may be of any network: it stays with LiteRT.
+    # Without a .keras it stays with LiteRT.
     source = ZOO / "person-mobilenet"
-    for file in source.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    manifest = load_detector_manifest(source)
+    kept = {name: file for name, file in manifest.files.items() if name.endswith(".tflite")}
+    for name in kept:
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    save_manifest(tmp_path, manifest.model_copy(update={"files": kept}))
     assert build(tmp_path, runtime="auto", max_frames=2).most_frames == 1
 
 
@@ -169,13 +168,12 @@ def demo_frames() -> list[Frame]:
 
 
 def assert_same_people(found: Detections, wanted: Detections) -> None:
-    """Within what 16 bits do to a box: a pixel of the network's 352, and two hundredths of a score."""
-    assert len(found.scores) == len(wanted.scores)
-    pixel = wanted.frame.image.shape[1] / 352
-    for box, score in zip(found.boxes_xyxy, found.scores, strict=True):
-        apart = np.abs(wanted.boxes_xyxy - box).max(axis=1)
-        assert apart.min() < pixel
-        assert abs(wanted.scores[apart.argmin()] - score) < 0.02
+    """Who is clear on one is there on the other; int8 moves a box by some hundredths of its size, a score by a few."""
+    for ones, others in ((found, wanted), (wanted, found)):
+        clear = ones.scores >= CLEAR
+        overlaps = iou(ones.boxes_xyxy[clear].astype(np.float64), others.boxes_xyxy.astype(np.float64))
+        assert overlaps.max(axis=1, initial=0.0).min(initial=1.0) > 0.7
+        assert np.abs(ones.scores[clear] - others.scores[overlaps.argmax(axis=1)]).max(initial=0.0) < 0.06
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from vestibule_models import export_garments
 from vestibule_models.dataset import Example
 from vestibule_models.embedding import distances, fit_projection
+from vestibule_models.keras_files import round_to_float16, save_keras
 from vestibule_models.labels import LABELS, GarmentGroup
 from vestibule_models.networks import efficientnet_lite
 
@@ -27,9 +28,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, Pat
     probs = model.get_layer("probs")
     rng = np.random.default_rng(2)
     probs.set_weights([rng.normal(0, 0.3, weight.shape) for weight in probs.get_weights()])
-    export_garments.round_to_float16(model)
+    round_to_float16(model)
     folder = tmp_path_factory.mktemp("exported")
-    export_garments.save_keras(model, folder / "model.keras")
+    save_keras(model, folder / "model.keras")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's own converter uses what TensorFlow deprecates
         (folder / "model.tflite").write_bytes(export_garments.to_tflite(model))

@@ -90,8 +90,7 @@ def build_detector(config: DetectorConfig) -> Detector:
 
 
 def _wanted(config: DetectorConfig, manifest: DetectorManifest) -> Runtime | None:
-    """Resolve `auto`: TensorFlow where it sees a GPU and certainly can run the model, else by the model's files."""
+    """Resolve `auto`: TensorFlow where it sees a GPU and the model has a file for it, else by the model's files."""
     if config.runtime != "auto":
         return config.runtime
-    is_ours = config.model is None or any(name.endswith(".keras") for name in manifest.files)
-    return "tensorflow" if is_ours and has_gpu() else None
+    return "tensorflow" if any(name.endswith(".keras") for name in manifest.files) and has_gpu() else None

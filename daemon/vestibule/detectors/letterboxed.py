@@ -65,7 +65,7 @@ def load_detector_manifest(folder: Path) -> DetectorManifest:
 
 
 def runtime_of(folder: Path, manifest: DetectorManifest, wanted: Runtime | None = None) -> tuple[Runtime, Path]:
-    """Choose what runs a model by its files: .tflite before .onnx before .keras, on TensorFlow .keras before .tflite.
+    """Choose what runs a model by its files: .tflite before .onnx before .keras.
 
     Args:
         folder: the model's.
@@ -76,11 +76,8 @@ def runtime_of(folder: Path, manifest: DetectorManifest, wanted: Runtime | None 
         ModelError: no file for the runtime is listed, or the file is missing or not the one it was.
     """
     choices: tuple[tuple[Runtime, str], ...] = (("litert", ".tflite"), ("opencv", ".onnx"), ("tensorflow", ".keras"))
-    if wanted is not None:
-        suffixes = {"litert": (".tflite",), "opencv": (".onnx",), "tensorflow": (".keras", ".tflite")}[wanted]
-        choices = tuple((wanted, suffix) for suffix in suffixes)
     for runtime, suffix in choices:
-        if any(name.endswith(suffix) for name in manifest.files):
+        if wanted in (None, runtime) and any(name.endswith(suffix) for name in manifest.files):
             try:
                 return runtime, model_path(folder, manifest, suffix)
             except ArtifactError as error:

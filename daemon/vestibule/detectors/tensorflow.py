@@ -7,14 +7,13 @@ import keras
 from vestibule.errors import ModelError
 from vestibule.graphs import BucketGraphs
 from vestibule.mixed_precision import in_mixed_precision
-from vestibule_models.artifact import ArtifactError, InputSpec
+from vestibule_models.artifact import InputSpec
 from vestibule_models.networks import person_mobilenet
 from vestibule_models.persons_decode import Bytes, Floats
-from vestibule_models.persons_weights import read_weights
 
 
 class TensorflowNetwork:
-    """A .keras file, or the weights of a .tflite file that `vestibule-models export persons` wrote.
+    """A .keras file; one that `vestibule-models export persons` wrote takes any size.
 
     Args:
         path: the file.
@@ -24,14 +23,14 @@ class TensorflowNetwork:
         mixed_precision: compute in float16, with float32 weights and answers.
 
     Raises:
-        ModelError: Keras cannot load the file, it is of another network than ours, or does not fit its manifest.
+        ModelError: Keras cannot load the file, or it does not fit its manifest.
     """
 
     runtime = "tensorflow"
     is_resizable = False
 
     def __init__(self, path: Path, spec: InputSpec, *, most_frames: int, xla: bool, mixed_precision: bool) -> None:
-        model = _saved(path) if path.suffix == ".keras" else _rebuilt(path, spec)
+        model = _resized(_saved(path), spec)
         inputs, shape = [(tensor.dtype, *tensor.shape) for tensor in model.inputs], (spec.height, spec.width, 3)
         if spec.layout != "nhwc" or not _takes(inputs, (spec.dtype, None, *shape)) or len(model.outputs) != 1:
             raise ModelError(
@@ -69,15 +68,11 @@ def _saved(path: Path) -> keras.Model:
         raise ModelError(f"model file {path}: Keras cannot load it ({str(error).splitlines()[0]})") from error
 
 
-def _rebuilt(path: Path, spec: InputSpec) -> keras.Model:
-    """Build our network around the weights of its .tflite file; it answers as the file does, which is tried."""
+def _resized(model: keras.Model, spec: InputSpec) -> keras.Model:
+    """Build our network around the weights for the size that is wanted; anybody else's has the size that it has."""
+    if model.input_shape[1:3] == (spec.height, spec.width):
+        return model
     try:
-        weights = read_weights(path)
-    except (ArtifactError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"model file {path}: TensorFlow cannot take it over ({str(error).splitlines()[0]}); add a .keras file to "
-            'the folder, or set [detector] runtime = "litert"'
-        ) from error
-    network = person_mobilenet.build(spec.height, spec.width)
-    network.set_weights(weights)
-    return person_mobilenet.with_scores(network)
+        return person_mobilenet.with_scores(person_mobilenet.rebuild(model, spec.height, spec.width))
+    except ValueError:
+        return model

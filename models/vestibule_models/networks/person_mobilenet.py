@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from vestibule_models.artifact import ArtifactError
+
 STRIDES = (8, 16, 32)
 BACKBONE_FROZEN_TO = "block_5"
 """Last block of the layers above stride 16 that keep their ImageNet weights: training is 1.5 times as fast."""
@@ -45,14 +47,33 @@ def build(height: int, width: int, *, neck: int = 64) -> keras.Model:
 
 
 def with_scores(network: keras.Model) -> keras.Model:
-    """Add the sigmoid of objectness and person, so that the output is what the decoder `yolox` reads.
-
-    Its name goes into those of the exported tensors, by which `persons_weights` finds them again.
-    """
+    """Add the sigmoid of objectness and person, so that the output is what the decoder `yolox` reads."""
     raw = network.output
     scores = layers.Activation("sigmoid", name="scores")(raw[..., 4:])
-    joined = layers.Concatenate(axis=2, name="detections")([raw[..., :4], scores])
-    return keras.Model(network.input, joined, name="functional")
+    return keras.Model(network.input, layers.Concatenate(axis=2, name="detections")([raw[..., :4], scores]))
+
+
+def rebuild(saved: keras.Model, height: int, width: int) -> keras.Model:
+    """Build the network for another input around the weights of a saved one, with scores or without.
+
+    Raises:
+        ValueError: the weights are of another network, or the size is no multiple of 32.
+    """
+    network = build(height, width)
+    network.set_weights(saved.get_weights())
+    return network
+
+
+def load(path: Path, height: int, width: int) -> keras.Model:
+    """Build the network, without scores, around the weights of a detector's .keras file.
+
+    Raises:
+        ArtifactError: the file is of another network.
+    """
+    try:
+        return rebuild(keras.models.load_model(path, compile=False), height, width)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: not a network that `train --task persons` made") from error
 
 
 def load_imagenet(network: keras.Model, weights: Path) -> None:
