@@ -180,7 +180,7 @@ def _both_press(ana: "Page", luis: "Page") -> Iterator[float | None]:
 
 def test_who_claimed_arrives_over_the_open_stream(shop: Shop) -> None:
     ana, luis = shop.pair("Ana"), shop.pair("Luis")
-    shop.store.raise_alert(alert_of(1, age_s=20))
+    shop.store.raise_alert(alert_of(1, age_s=24))
     card(luis, "Dress and Blazer").wait_for()
     assert re.fullmatch(r"2\d s ago", card(luis, "Dress").locator("time").inner_text())
     assert "entrance · hall" in card(luis, "Dress").inner_text()
@@ -288,7 +288,7 @@ def test_a_daemon_that_is_off_is_named_and_stores_are_told_apart(shop: Shop) -> 
 @pytest.mark.parametrize(("locale", "language"), [("es-MX", "es"), ("en-GB", "en"), ("de-DE", "en")])
 def test_it_speaks_the_browser_s_language(shop: Shop, locale: str, language: str) -> None:
     page = shop.pair("Ana", locale=locale)
-    shop.store.raise_alert(alert_of(1, age_s=20, garments=["Dress", "Light top"]))
+    shop.store.raise_alert(alert_of(1, age_s=24, garments=["Dress", "Light top"]))
     page.locator(".card").wait_for()
     assert page.locator("html").get_attribute("lang") == language
     shown = page.locator("main").inner_text()
