@@ -204,8 +204,9 @@ class _AtScrape(Collector):
         watched = self._watched()
         if watched is None:
             return
-        yield from _cameras(watched.health.cameras())
-        yield from _main_streams(watched.health.cameras())
+        cameras = watched.health.cameras()
+        yield from _cameras(cameras)
+        yield from _main_streams(cameras)
         failed = watched.health.counts.get("batches_dropped", 0)
         yield CounterMetricFamily("vestibule_batches_dropped", "Batches that the classifier failed on.", failed)
         yield GaugeMetricFamily(
