@@ -70,7 +70,8 @@ class NetworkSource:
                     self._count("captured")
                     self._count("thinned")
                     continue
-                packet.opaque = self._camera_clock.read_s(packet)
+                if self._main_view is not None:
+                    packet.opaque = self._camera_clock.read_s(packet)
                 for picture in self._connection.decode(packet):
                     if frame := self._frame(picture, arrived_s):
                         yield frame
