@@ -66,7 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, help="folder of persons-v1 and garments-v1; needed with --checkpoint and for int8"
     )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write; its name is the model's")
-    parser.add_argument("--version", default="1.0.0", help="of the model (default %(default)s)")
+    parser.add_argument("--version", help="of the model (default: 1.0.0, or that of --start-from)")
     parser.add_argument(
         "--height", type=int, default=SPEC.height, help="of the input, with --checkpoint (default %(default)s)"
     )
@@ -108,25 +108,21 @@ def export_again(args: argparse.Namespace) -> DetectorManifest:
     from vestibule_models.networks import person_mobilenet  # noqa: PLC0415 - TensorFlow is imported for an export only
 
     manifest = load_detector(args.start_from)
-    network, *others = (
-        person_mobilenet.load(
-            model_path(folder, load_detector(folder), ".keras"), manifest.input.height, manifest.input.width
-        )
-        for folder in (args.start_from, args.average_with)
-        if folder
-    )
-    for other in others:
-        pairs = zip(network.get_weights(), other.get_weights(), strict=True)
-        network.set_weights([(one + another) / 2 for one, another in pairs])
+    spec = manifest.input
+    network = person_mobilenet.load(model_path(args.start_from, manifest, ".keras"), spec.height, spec.width)
+    if args.average_with:
+        path = model_path(args.average_with, load_detector(args.average_with), ".keras")
+        others = person_mobilenet.load(path, spec.height, spec.width).get_weights()
+        network.set_weights([(one + other) / 2 for one, other in zip(network.get_weights(), others, strict=True)])
     changed = {
         "name": args.out.name,
-        "version": args.version,
+        "version": args.version or manifest.version,
         "files": write(network, args),
         "provenance": {**manifest.provenance, "format": args.format},
     }
     manifest = manifest.model_copy(update=changed)
     save_manifest(args.out, manifest)
-    return with_threshold(manifest, args) if others else manifest
+    return with_threshold(manifest, args) if args.average_with else manifest
 
 
 def export_checkpoint(args: argparse.Namespace) -> DetectorManifest:
@@ -139,7 +135,7 @@ def export_checkpoint(args: argparse.Namespace) -> DetectorManifest:
     manifest = DetectorManifest(
         schema_version=1,
         name=args.out.name,
-        version=args.version,
+        version=args.version or "1.0.0",
         kind="person-detector",
         input=SPEC.model_copy(update={"height": args.height, "width": args.width}),
         files=write(network, args),
