@@ -25,6 +25,7 @@ from vestibule.detectors import SHIPPED
 from vestibule.stages import load_models
 from vestibule_models.artifact import ZOO
 from vestibule_models.calibration import Interval
+from vestibule_models.evaluate import size_wh
 from vestibule_models.evaluate_persons import (
     LOWEST_TIMED_SCORE,
     compare,
@@ -46,15 +47,9 @@ COUNTED = ("visitors", "counted once", "twice", "missed", "other visits", "id sw
 COUNTED_TOO = ("duplicate", "alerts missed")
 
 
-def wh(size: str) -> tuple[int, int]:
-    """Read '352x192' as width and height."""
-    width, height = size.split("x")
-    return int(width), int(height)
-
-
 def cpu_ms(model: Path, sizes: Sequence[str]) -> dict[str, float]:
     """Return what a frame costs at each size."""
-    finds = {size: network_of(model, input_wh=wh(size), lowest_score=LOWEST_TIMED_SCORE) for size in sizes}
+    finds = {size: network_of(model, input_wh=size_wh(size), lowest_score=LOWEST_TIMED_SCORE) for size in sizes}
     rounds = [{size: milliseconds(find, 20) for size, find in finds.items()} for _ in range(ROUNDS)]
     return {size: min(each[size] for each in rounds) for size in sizes}
 
@@ -64,7 +59,7 @@ def found_table(model: Path, sizes: Sequence[str], sets: dict[str, list[Photo]])
     spent = cpu_ms(model, sizes)
     rows = []
     for size in sizes:
-        frames = {name: compare(network_of(model, input_wh=wh(size)), sets[name]) for name in sets}
+        frames = {name: compare(network_of(model, input_wh=size_wh(size)), sets[name]) for name in sets}
         cells = [cell for name in (FRAMES, COMPOSED) for cell in cells_of(frames[name])]
         cells += [interval(sum_up(of_height(frames[EVERYDAY], height)).ap50) for height in SMALL]
         rows.append([size, f"{spent[size]:.1f}", *cells])

@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     persons.add_argument(
         "--input-size",
-        type=_size,
+        type=size_wh,
         metavar="WxH",
         help="what pictures are fitted into, pixels, where the model can be resized (default: the model's own)",
     )
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_wh(text: str) -> tuple[int, int]:
     """Read '352x192' as width and height."""
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
