@@ -1,13 +1,22 @@
-"""Wires the stages in one thread, for recordings: every frame goes through all of them, the same way on every run."""
+"""Wires the stages for recordings: every frame goes through all of them, the same way on every run.
 
+Three threads, each up to two frames ahead of the next: one decodes, one tracks, one crops, classifies, decides.
+What a stage is given does not depend on how far the others are.
+"""
+
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from vestibule.claims import ClaimInbox
 from vestibule.errors import SourceError
 from vestibule.stages import Stages
 from vestibule.types import Frame, Message, Tracks
 
+Item = TypeVar("Item")
+_AHEAD = 2
+"""Items that a thread may be ahead: one would leave it idle from when it is done until that one is fetched."""
 Observer = Callable[[Frame, Tracks, Sequence[Message]], None]
 """Told of every frame after it went through: to draw, to show progress."""
 
@@ -21,11 +30,11 @@ def run_inline(
     *,
     linger: Callable[[], float | None] | None = None,
 ) -> None:
-    """Send every frame through all stages in this thread; the same frames give the same messages.
+    """Send every frame through all stages, publishing from this thread; the same frames give the same messages.
 
-    The next frame is decoded meanwhile, in a thread of its own. The clock is the frames' own. When the frames end, or
-    their source fails, what is under way is finished and published first. Claims are decided between two frames, and
-    after the last as long as `linger` returns a time, Unix seconds, and not None.
+    The next frames are decoded and tracked meanwhile. The clock is the frames' own. When the frames
+    end, or their source fails, what is under way is finished and published first. Claims are decided between two
+    frames, and after the last as long as `linger` returns a time, Unix seconds, and not None.
 
     Raises:
         SourceError: the frames ended in an error, after all of them have been dealt with.
@@ -33,11 +42,11 @@ def run_inline(
     now_s = 0.0
     fault: SourceError | None = None
     try:
-        for frame in _read_ahead(frames):
-            now_s = frame.captured_at_s
+        for tracks in _ahead(_tracked(_ahead(frames, "decode"), stages), "track"):
+            now_s = tracks.frame.captured_at_s
             if claims is not None:
                 _take_claims(claims, stages, now_s, publish)
-            _take_in(frame, stages, publish, observe)
+            _take_in(tracks, stages, publish, observe)
     except SourceError as error:  # nothing but the frames' source raises it
         fault = error
     for message in _classify_due(stages, now_s, all_of_them=True):
@@ -51,26 +60,34 @@ def run_inline(
         raise fault
 
 
-def _read_ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield the frames in their order, or what they raise, getting one while the one before is worked on."""
-    source = iter(frames)
-    with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-        coming = pool.submit(next, source, None)
-        while (frame := coming.result()) is not None:
-            coming = pool.submit(next, source, None)
-            yield frame
+def _tracked(frames: Iterable[Frame], stages: Stages) -> Iterator[Tracks]:
+    """Yield each frame's tracks; one by one, since which frames go to the detector together would decide about them."""
+    for frame in frames:
+        yield from stages.vision.track([frame])
 
 
-def _take_in(frame: Frame, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
-    now_s = frame.captured_at_s
-    ((tracks, crops),) = stages.vision.look([frame], stages.desk.settled)
+def _ahead(items: Iterable[Item], thread_name: str) -> Iterator[Item]:
+    """Yield the items in their order, or what they raise, getting the next in a thread while one is used."""
+    source, pool = iter(items), ThreadPoolExecutor(1, thread_name_prefix=thread_name)
+    try:
+        coming = deque(pool.submit(next, source, None) for _ in range(_AHEAD))
+        while (item := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, source, None))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _take_in(tracks: Tracks, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
+    now_s = tracks.frame.captured_at_s
+    crops = stages.vision.crop(tracks, stages.desk.settled(tracks.frame.camera_id))
     messages = stages.desk.see(tracks, now_s)
     stages.batcher.add(crops, now_s)
     messages += _classify_due(stages, now_s)
     for message in messages:
         publish(message)
     if observe is not None:
-        observe(frame, tracks, messages)
+        observe(tracks.frame, tracks, messages)
 
 
 def _take_claims(claims: ClaimInbox, stages: Stages, now_s: float, publish: Callable[[Message], None]) -> None:

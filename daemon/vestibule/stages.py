@@ -80,19 +80,35 @@ class Vision:
     def look(
         self, frames: Sequence[Frame], settled: Callable[[str], frozenset[int]]
     ) -> list[tuple[Tracks, tuple[Crop, ...]]]:
-        """Detect, follow and crop; the frames that need the detector go to it together.
-
-        Args:
-            frames: each the newest of another camera, at most `most_frames`.
-            settled: a camera's tracks that need no more readings.
+        """Follow, then cut out; arguments as those two have them.
 
         Returns:
             One pair a frame, in their order.
         """
+        return [(tracks, self.crop(tracks, settled(tracks.frame.camera_id))) for tracks in self.track(frames)]
+
+    def track(self, frames: Sequence[Frame]) -> list[Tracks]:
+        """Detect and follow; the frames that need the detector go to it together.
+
+        Args:
+            frames: each the newest of another camera, at most `most_frames`.
+
+        Returns:
+            One a frame, in their order.
+        """
         views = [(frame, self._cameras.get(frame.camera_id) or self._open_eyes(frame.camera_id)) for frame in frames]
         for found in self._detect([(frame, eyes) for frame, eyes in views if eyes.need(frame)]):
             self._cameras[found.frame.camera_id].see(found)
-        return [eyes.follow(frame, settled(frame.camera_id)) for frame, eyes in views]
+        return [eyes.follow(frame) for frame, eyes in views]
+
+    def crop(self, tracks: Tracks, settled: frozenset[int]) -> tuple[Crop, ...]:
+        """Cut out who is to be read; the camera's next frame may be tracked meanwhile, in another thread.
+
+        Args:
+            tracks: what `track` returned, a camera's in their order.
+            settled: the camera's tracks that need no more readings.
+        """
+        return self._cameras[tracks.frame.camera_id].cropper.crops(tracks, settled)
 
     def _detect(self, views: Sequence[tuple[Frame, "_Eyes"]]) -> Sequence[Detections]:
         if len(views) > 1 and isinstance(self._detector, BatchDetector):
@@ -154,12 +170,12 @@ class _Eyes:
         boxes_xyxy, scores = self.seen
         return Detections(frame=frame, boxes_xyxy=boxes_xyxy, scores=scores)
 
-    def follow(self, frame: Frame, settled: frozenset[int]) -> tuple[Tracks, tuple[Crop, ...]]:
+    def follow(self, frame: Frame) -> Tracks:
         """Go on with what was found in this frame, or last."""
         tracks = self.tracker.update(self.known(frame))
         if not self.tracker.is_sure:
             frame.detail.want()  # somebody may be about to be followed
-        return tracks, self.cropper.crops(tracks, settled)
+        return tracks
 
 
 class Desk:
@@ -221,8 +237,9 @@ class Desk:
         camera_id = tracks.frame.camera_id
         if not self._counts(camera_id, tracks.frame.captured_at_s):
             return []
-        for stay_id in self._stays.forget(now_s, self._last_seen()):
-            self.rules.forget(stay_id)
+        if self._stays.any:
+            for stay_id in self._stays.forget(now_s, self._last_seen()):
+                self.rules.forget(stay_id)
         messages = self._tell(self._keepers[camera_id], self._keepers[camera_id].see(tracks), now_s)
         self._settled[camera_id] = self._keepers[camera_id].settled_tracks
         return messages

@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,7 +13,7 @@ from vestibule.errors import SourceError
 from vestibule.inline import run_inline
 from vestibule.sections import CameraConfig
 from vestibule.stages import Models
-from vestibule.types import CropBatch, Frame, Message, Reading
+from vestibule.types import CropBatch, Detections, Frame, Message, Reading
 
 DOOR = CameraConfig(id="door", source="0")
 FLOOR = CameraConfig(id="floor", source="1")
@@ -76,7 +78,8 @@ def test_every_frame_goes_through_and_is_observed() -> None:
     assert seen == list(range(30))
 
 
-def test_no_more_than_the_next_frame_is_read_ahead() -> None:
+def test_no_more_than_a_few_frames_are_read_ahead() -> None:
+    """Two tracked and one that is; two decoded and one that is: whatever the length of the recording."""
     given: list[int] = []
     ahead: list[int] = []
 
@@ -85,9 +88,55 @@ def test_no_more_than_the_next_frame_is_read_ahead() -> None:
             given.append(frame.seq)
             yield frame
 
-    run_inline(play(), toy_stages(DOOR), lambda _: None, lambda frame, *_: ahead.append(given[-1] - frame.seq))
+    def look(frame: Frame, *_: object) -> None:
+        time.sleep(0.01)  # so that the others get ahead as far as they can
+        ahead.append(given[-1] - frame.seq)
+
+    run_inline(play(), toy_stages(DOOR), lambda _: None, look)
     assert len(ahead) == 30
-    assert max(ahead) <= 1
+    assert 2 <= max(ahead) <= 5
+
+
+def test_the_next_frame_is_tracked_while_one_is_decided_on() -> None:
+    """Each waits for the other: in one thread neither would go on."""
+    tracked, patience_s = threading.Event(), 5.0
+
+    class Slow(ToyDetector):
+        def detect(self, frame: Frame) -> Detections:
+            if frame.seq == 1:
+                tracked.set()
+            return super().detect(frame)
+
+    waited: list[bool] = []
+
+    def look(frame: Frame, *_: object) -> None:
+        if not frame.seq:
+            waited.append(tracked.wait(patience_s))
+
+    stages = toy_stages(DOOR, models=Models(detector=Slow(), classifier=ToyClassifier()))
+    run_inline(frames(1, crossing("Dress", 0.0)), stages, lambda _: None, look)
+    assert waited == [True]
+
+
+def test_what_a_stage_fails_with_comes_out_and_its_threads_end() -> None:
+    class Broken(ToyDetector):
+        def detect(self, frame: Frame) -> Detections:
+            if frame.seq == 5:
+                raise RuntimeError("no such operator")
+            return super().detect(frame)
+
+    stages = toy_stages(DOOR, models=Models(detector=Broken(), classifier=ToyClassifier()))
+    seen: list[int] = []
+    with pytest.raises(RuntimeError, match="no such operator"):
+        run_inline(frames(3, crossing("Dress", 0.0)), stages, lambda _: None, lambda frame, *_: seen.append(frame.seq))
+    assert seen == [0, 1, 2, 3, 4]
+
+    def refuse(message: Message) -> None:
+        raise OSError(message.topic)
+
+    with pytest.raises(OSError, match="visits"):
+        run_inline(frames(60, crossing("Dress", 0.5)), toy_stages(DOOR), refuse)
+    assert not [each.name for each in threading.enumerate() if each.name.startswith(("decode", "track"))]
 
 
 def test_frames_that_end_in_an_error_are_dealt_with_before_it_is_raised() -> None:
