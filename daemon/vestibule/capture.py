@@ -61,6 +61,7 @@ class _Attempt:
         thread: the thread, once it is started.
         source: what it reads, if it has something open.
         due_s: until when, in monotonic seconds, the library must have returned; None outside of it.
+        is_file: whether it reads recorded video.
     """
 
     camera: CameraConfig
@@ -68,6 +69,10 @@ class _Attempt:
     thread: threading.Thread | None = None
     source: Source | None = None
     due_s: float | None = None
+    is_file: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_file = is_file(self.camera)
 
     @property
     def alive(self) -> bool:
@@ -76,7 +81,7 @@ class _Attempt:
 
     def expect(self, within_s: float) -> None:
         """Give the library so long from now; a file may take its time."""
-        if not is_file(self.camera):
+        if not self.is_file:
             self.due_s = time.monotonic() + within_s
 
     def end(self) -> None:
@@ -175,7 +180,7 @@ class Captures:
                 # A password file that is gone is no reason to end: it may be on its way to being replaced.
                 problem: SourceProblem = error.problem if isinstance(error, SourceError) else "offline"
                 self._health.camera(camera.id, problem, str(error))
-                if is_file(camera):
+                if attempt.is_file:
                     return
                 refused = problem == "unauthorised"
             else:
@@ -192,7 +197,7 @@ class Captures:
         """Deliver the frames of one camera, until it has no more."""
         camera, stillness = attempt.camera, Stillness(self._config.still_after_s)
         for frame in self._frames(attempt):
-            if not is_file(camera) and stillness.lasts(frame):  # a drawn film may well stand still
+            if not attempt.is_file and stillness.lasts(frame):  # a drawn film may well stand still
                 self._health.frame(camera.id, "still")
             else:
                 self._health.picture(camera.id)

@@ -5,6 +5,8 @@ network here), for head, middle and legs apart, as in histograms by body part of
 by the Hellinger distance of Comaniciu et al. 2003, "Kernel-Based Object Tracking", equation 17, squared.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 PARTS = 3
 _BINS = 6
-_RANGES = [0, 256, 96, 160, 96, 160]
+_RANGES = ((0, 256), (96, 160), (96, 160))
 """Of L, a and b in OpenCV's uint8 Lab; clothes are seldom more vivid, and what is so is left out."""
 _LEAST_SHARE = 0.25
 """Of the pixels: if fewer than this are counted, nothing is known."""
@@ -21,36 +23,60 @@ _SAMPLED_HW = (48, 12)
 _WIDTH_SHARE = 0.6
 """The middle of the box: its sides show the background."""
 SIZE = PARTS * _BINS**3
+
+
+def _steps(channel: int) -> npt.NDArray[np.int16]:
+    """Return what each value of a channel adds to the number of a bin, int16 (256,); all below zero if out of range."""
+    (low, high), values = _RANGES[channel], np.arange(256)
+    steps = (values - low) * _BINS // (high - low) * _BINS ** (2 - channel)
+    return np.where((values >= low) & (values < high), steps, -SIZE).astype(np.int16)
+
+
+_STEPS = [_steps(channel) for channel in range(3)]
 _CHEST, _LEGS = (0.2, 0.45), (0.55, 0.85)
 """From where to where the upper and lower clothes are in the height of a box."""
 _TRUNK_SHARE = 0.3
 """Of a box's width, in its middle: no arms, no background."""
 
 
-def signature(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -> Floats:
-    """Return the colours of one box: float32 (SIZE,), of length 1; zeros where too little of it is within the bins.
+def signatures(image: npt.NDArray[np.uint8], boxes_xyxy: npt.NDArray[np.float32]) -> Floats:
+    """Return the colours of boxes: float32 (N, SIZE), each of length 1; zeros where too little is within the bins.
 
     Args:
         image: uint8 (H, W, 3) BGR.
-        box_xyxy: (4,) pixels; parts outside the frame are left out, a box wholly outside is taken to be its edge.
+        boxes_xyxy: (N, 4) pixels; parts outside the frame are left out, a box wholly outside is taken to be its edge.
     """
+    number, (rows, columns) = len(boxes_xyxy), _SAMPLED_HW
+    if not number:
+        return np.zeros((0, SIZE), np.float32)
+    small = np.empty((number, rows, columns, 3), np.uint8)
+    for box, sample in zip(boxes_xyxy.tolist(), small, strict=True):
+        _sample(image, box, sample)
+    # All boxes in one go: for pixels as few as these, a call costs more than what it does.
+    lab = np.asarray(cv2.cvtColor(small.reshape(-1, columns, 3), cv2.COLOR_BGR2LAB), np.uint8).reshape(
+        number * PARTS, -1, 3
+    )
+    bins = _STEPS[0].take(lab[..., 0]) + _STEPS[1].take(lab[..., 1]) + _STEPS[2].take(lab[..., 2])
+    of_part = np.arange(number * PARTS)[:, np.newaxis] * _BINS**3
+    counts = np.bincount((bins + of_part)[bins >= 0], minlength=number * SIZE).reshape(number, SIZE)
+    counted = counts.sum(axis=1, keepdims=True)
+    counts[counted[:, 0] < _LEAST_SHARE * rows * columns] = 0
+    result: Floats = np.sqrt(counts.astype(np.float32) / np.maximum(counted, 1).astype(np.float32))
+    return result
+
+
+def _sample(image: npt.NDArray[np.uint8], box_xyxy: Sequence[float], out: npt.NDArray[np.uint8]) -> None:
+    """Write a small picture of the middle of a box."""
     height, width = image.shape[:2]
-    x0, y0, x1, y1 = (float(value) for value in box_xyxy)
+    x0, y0, x1, y1 = box_xyxy
     middle, half = (x0 + x1) / 2, (x1 - x0) * _WIDTH_SHARE / 2
     left, right = _span(middle - half, middle + half, width)
     top, bottom = _span(y0, y1, height)
     # Every n-th pixel first: averaging all of a large box would cost more than the rest.
     rows, columns = _SAMPLED_HW
     down, across = max(1, (bottom - top) // (2 * rows)), max(1, (right - left) // (2 * columns))
-    small = cv2.resize(image[top:bottom:down, left:right:across], (columns, rows), interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB)
-    each = rows // PARTS
-    parts = (lab[part * each : (part + 1) * each] for part in range(PARTS))
-    counts = np.concatenate([cv2.calcHist([part], [0, 1, 2], None, [_BINS] * 3, _RANGES).ravel() for part in parts])
-    if counts.sum() < _LEAST_SHARE * rows * columns:
-        return np.zeros(SIZE, np.float32)
-    result: Floats = np.sqrt(counts / counts.sum(), dtype=np.float32)
-    return result
+    every = image[top:bottom:down, left:right:across]
+    cv2.resize(every, (columns, rows), dst=out, interpolation=cv2.INTER_AREA)
 
 
 def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -> Floats:

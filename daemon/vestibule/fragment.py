@@ -15,7 +15,7 @@ class Fragment:
         track_id: the tracker's.
         sights: all of them, oldest first; never empty, and short, as it is soon decided.
         evidence: its readings.
-        colours: what the person wears, as `colours.signature`; None if not known yet.
+        colours: what the person wears, as `colours.signatures`; None if not known yet.
         standing: since when the person has been standing.
     """
 

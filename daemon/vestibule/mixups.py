@@ -41,8 +41,7 @@ def find(
     for 0.3 s: both cannot be. Or it is out of view, while somebody who is a visit stands there for 2 s.
     """
     for mannequin in presences:
-        home = mannequin.motion.home
-        if mannequin.visit_id is not None or not mannequin.stood_still or home is None:
+        if mannequin.visit_id is not None or not mannequin.stood_still or (home := mannequin.motion.home) is None:
             continue
         hidden = mannequin.track_id not in in_view
         if not hidden and mannequin.motion.moved_at_s is None:

@@ -36,12 +36,15 @@ class Motion:
         self._static_distance = static_distance
         self._recent: deque[Sight] = deque(maxlen=_MOST_RECENT)
         self._before: deque[Sight] = deque(maxlen=_MOST_BEFORE)
+        self._home: Sight | None = None  # of `_before`; worked out when it is asked for
         self.moved_at_s: float | None = None
 
     @property
     def home(self) -> Sight | None:
         """Where somebody stood before moving, or stands; None if not known yet."""
-        return _median(self._before) if len(self._before) >= _LEAST else None
+        if self._home is None and len(self._before) >= _LEAST:
+            self._home = _median(self._before)
+        return self._home
 
     @property
     def stood_s(self) -> float:
@@ -60,12 +63,14 @@ class Motion:
         if self._recent and abs(self._recent[-1].aspect - sight.aspect) > _SAME_ASPECT:
             self._recent.clear()
             self._before.clear()
+            self._home = None
         full = len(self._recent) == _MOST_RECENT
         while len(self._recent) > _LEAST - 1 and (full or self._recent[0].at_s < sight.at_s - _RECENT_S):
             full = False
             past = self._recent.popleft()
             if not self._before or past.at_s - self._before[-1].at_s >= _BEFORE_STEP_S:
                 self._before.append(past)
+                self._home = None
         self._recent.append(sight)
         if min(len(self._recent), len(self._before)) >= _LEAST and self._is_away():
             self.moved_at_s = sight.at_s

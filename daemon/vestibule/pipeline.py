@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from vestibule.capture import Captures, OpenSource
@@ -30,12 +32,14 @@ from vestibule.types import Crop, CropBatch, Frame, Message, NoDetail, Reading, 
 log = structlog.get_logger()
 
 _QUEUE_LENGTH = 64
-_TICK_S = 0.2
+"""From which on nobody puts more; several who put at a time may make it a few more."""
+_TICK_S, _FULL_TICK_S = 0.2, 0.005
 _BATCHES_IN_A_ROW = 3
 """So many that the classifier fails on end the daemon: it is not the batch."""
 _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
+_NO_DETAIL = NoDetail()
 Item = TypeVar("Item")
 
 
@@ -81,8 +85,8 @@ class LivePipeline:
         self._open_camera, self._open_main = open_camera, open_main
         self._sinks, self._clock, self._health = sinks, clock, health
         self._slots = Slots()
-        self._crops: queue.Queue[tuple[Crop, ...] | None] = queue.Queue(_QUEUE_LENGTH)
-        self._for_desk: queue.Queue[Tracks | tuple[Reading, ...] | Change | None] = queue.Queue(_QUEUE_LENGTH)
+        self._crops: queue.SimpleQueue[tuple[Crop, ...] | None] = queue.SimpleQueue()
+        self._for_desk: queue.SimpleQueue[Tracks | tuple[Reading, ...] | Change | None] = queue.SimpleQueue()
         self._for_vision: queue.SimpleQueue[Change] = queue.SimpleQueue()
         self._captures: Captures | None = None
         self._mains: Captures | None = None
@@ -123,8 +127,7 @@ class LivePipeline:
         self._captures_over.set()
         if not _join(workers, patience_s):
             self._hurry.set()
-            with suppress(queue.Full):
-                self._for_desk.put_nowait(None)  # the classifier may be at it still
+            self._for_desk.put(None)  # the classifier may be at it still
             if not _join(workers, _HURRIED_END_S):
                 log.error("workers did not end", workers=[worker.name for worker in workers if worker.is_alive()])
         log.info("stopped", **self._health.counts)
@@ -297,12 +300,12 @@ class LivePipeline:
         yield
         self._meter.took(stage, time.perf_counter() - began_s)
 
-    def _put(self, target: queue.Queue[Item], item: Item) -> None:
+    def _put(self, target: "queue.SimpleQueue[Item]", item: Item) -> None:
         """Put, waiting while the next stage is busy, unless everything has failed."""
-        while not self._abort.is_set():
-            with suppress(queue.Full):
-                target.put(item, timeout=_TICK_S)
-                return
+        while target.qsize() >= _QUEUE_LENGTH and not self._abort.wait(_FULL_TICK_S):
+            pass
+        if not self._abort.is_set():
+            target.put(item)
 
 
 def _captured_at_s(item: Tracks | Sequence[Reading] | Change) -> float | None:
@@ -328,4 +331,9 @@ def _with_two_streams(cameras: Sequence[CameraConfig]) -> list[CameraConfig]:
 
 def _without_picture(frame: Frame) -> Frame:
     """Keep the frame's shape and let go of its pixels, which only vision needs."""
-    return replace(frame, image=np.broadcast_to(np.uint8(0), frame.image.shape), detail=NoDetail())
+    return replace(frame, image=_no_picture(frame.image.shape), detail=_NO_DETAIL)
+
+
+@lru_cache(maxsize=64)
+def _no_picture(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    return np.broadcast_to(np.uint8(0), shape)

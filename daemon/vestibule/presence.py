@@ -27,7 +27,7 @@ class Presence:
         standing: since when the person has been standing.
         motion: whether the person has ever moved.
         evidence: the readings of all tracks.
-        colours: what the person wears, as `colours.signature`, last seen; None if not known yet.
+        colours: what the person wears, as `colours.signatures`, last seen; None if not known yet.
         visit_id: None until the person has moved: a mannequin is a presence, and never a visit.
         outcome: whether the evidence sufficed in time; final once it is not `open`.
         silent: in the staff zone for long enough.

@@ -111,6 +111,11 @@ class Stays:
                     self._drop(part)
         return tuple(self._stay_of(visit.visit_id) for visit in visits)
 
+    @property
+    def any(self) -> bool:
+        """Whether any visit takes part; if not, there is nothing to forget."""
+        return bool(self._parts)
+
     def forget(self, now_s: float, last_seen_at_s: Mapping[str, float]) -> tuple[str, ...]:
         """Let go of whoever cannot be linked any more; returns the stays that are over.
 

@@ -5,16 +5,13 @@ of it away, at the latest its next key frame does. Alike is no sign: encoded at 
 varied as much as a quiet scene with noise did. So a hung sensor before an encoder that works is not noticed.
 """
 
-import numpy as np
-import numpy.typing as npt
-
 from vestibule.types import Frame
 
-_COLUMNS, _ROWS = 160, 90
+_ROWS = 24
 
 
 class Stillness:
-    """Compares each picture of one camera with the one before, by a grid of about 160 x 90 of its pixels.
+    """Compares each picture of one camera with the one before, by about 24 rows, which are read faster than pixels.
 
     Args:
         after_s: how long nothing may change.
@@ -22,13 +19,12 @@ class Stillness:
 
     def __init__(self, after_s: float) -> None:
         self._after_s = after_s
-        self._seen: npt.NDArray[np.uint8] | None = None
+        self._seen: bytes | None = None
         self._since_s = 0.0
 
     def lasts(self, frame: Frame) -> bool:
         """Take in the next frame; return whether nothing has changed for so long."""
-        height, width = frame.image.shape[:2]
-        grid = frame.image[:: max(1, height // _ROWS), :: max(1, width // _COLUMNS), 1]
-        if self._seen is None or not np.array_equal(grid, self._seen):
-            self._seen, self._since_s = grid.copy(), frame.captured_at_s
+        rows = frame.image[:: max(1, frame.image.shape[0] // _ROWS)].tobytes()
+        if rows != self._seen:
+            self._seen, self._since_s = rows, frame.captured_at_s
         return frame.captured_at_s - self._since_s >= self._after_s

@@ -51,8 +51,7 @@ class _Boxes:
         boxes, image = detections.boxes_xyxy, detections.frame.image
         signatures = np.zeros((len(boxes), colours.SIZE), np.float32)
         whole = np.zeros(len(boxes), np.bool_)
-        for index in used:
-            signatures[index] = colours.signature(image, boxes[index])
+        signatures[used] = colours.signatures(image, boxes[used])
         inside = (boxes[used, 1] > _EDGE_PX) & (boxes[used, 3] < image.shape[0] - _EDGE_PX)
         whole[used] = inside & (_covered(boxes[used].astype(np.float64)) < _MOST_COVERED) & signatures[used].any(axis=1)
         return cls(boxes, detections.scores, signatures, whole)

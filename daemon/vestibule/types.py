@@ -121,7 +121,7 @@ class Tracks:
         ids: int64 (M,); unique within the camera, never reused, counted from 1.
         boxes_xyxy: float32 (M, 4) pixels, clipped to the frame (as detected, not as predicted).
         scores: float32 (M,), 0 to 1.
-        colours: float32 (M, D), what each wears as `colours.signature`, of late; zeros where not known yet.
+        colours: float32 (M, D), what each wears as `colours.signatures`, of late; zeros where not known yet.
     """
 
     frame: Frame

@@ -22,10 +22,15 @@ def shop(*people: tuple[int, Colour, Colour], height: int = 360) -> npt.NDArray[
     return image
 
 
+def signature(image: npt.NDArray[np.uint8], box_xyxy: list[float]) -> colours.Floats:
+    (only,) = colours.signatures(image, np.array([box_xyxy], np.float32))
+    return np.asarray(only, np.float32)
+
+
 def worn(
     image: npt.NDArray[np.uint8], x: float, y: float = 100, width: float = 60, height: float = 180
 ) -> colours.Floats:
-    return colours.signature(image, np.array([x, y, x + width, y + height], np.float32))
+    return signature(image, [x, y, x + width, y + height])
 
 
 def apart(a: colours.Floats, b: colours.Floats) -> float:
@@ -84,20 +89,46 @@ coordinates = st.floats(-2000, 2000, width=32)
 
 @given(coordinates, coordinates, st.floats(0, 3000, width=32), st.floats(0, 3000, width=32))
 def test_any_box_has_a_signature_of_length_one(x: float, y: float, width: float, height: float) -> None:
-    signature = worn(shop((50, RED, BLUE)), x, y, width, height)
-    assert signature.shape == (colours.SIZE,)
-    assert signature.dtype == np.float32
-    assert np.linalg.norm(signature) == pytest.approx(1, abs=1e-5)
-    assert apart(signature, signature) == pytest.approx(0, abs=1e-5)
+    found = worn(shop((50, RED, BLUE)), x, y, width, height)
+    assert found.shape == (colours.SIZE,)
+    assert found.dtype == np.float32
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+    assert apart(found, found) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_colours_of_a_box_do_not_depend_on_the_others() -> None:
+    noise = np.random.default_rng(3).integers(90, 170, (90, 160, 3), np.uint8)
+    boxes = np.array([(0, 0, 40, 90), (20, 5, 150, 80), (-9, -9, 3, 3), (60, 10, 61, 11)], np.float32)
+    together = colours.signatures(noise, boxes)
+    assert [row.tolist() for row in together] == [signature(noise, box.tolist()).tolist() for box in boxes]
+
+
+def test_nobody_has_no_colours() -> None:
+    assert colours.signatures(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4), np.float32)).shape == (0, colours.SIZE)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_bins_are_counted_as_opencv_s_histogram_counts_them(height: int, width: int, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(60, 200, (height, width, 3), np.uint8)
+    (found,) = colours.signatures(image, np.array([(0, 0, width, height)], np.float32))
+    sample = np.empty((48, 12, 3), np.uint8)
+    colours._sample(image, (0, 0, width, height), sample)
+    lab = cv2.cvtColor(sample, cv2.COLOR_BGR2LAB)
+    parts = [
+        cv2.calcHist([lab[top : top + 16]], [0, 1, 2], None, [6] * 3, [0, 256, 96, 160, 96, 160]) for top in (0, 16, 32)
+    ]
+    counts = np.concatenate([part.ravel() for part in parts])
+    expected = np.sqrt(counts / counts.sum()) if counts.sum() >= 144 else np.zeros_like(counts)
+    assert found.tolist() == expected.tolist()
 
 
 def test_a_picture_of_one_pixel_is_borne() -> None:
-    assert np.isfinite(colours.signature(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))).all()
+    assert np.isfinite(signature(np.zeros((1, 1, 3), np.uint8), [0, 0, 1, 1])).all()
 
 
 def test_of_colours_too_vivid_for_the_bins_nothing_is_known() -> None:
     vivid = np.full((100, 100, 3), (255, 0, 255), np.uint8)
-    assert not colours.signature(vivid, np.array([0, 0, 100, 100], np.float32)).any()
+    assert not signature(vivid, [0, 0, 100, 100]).any()
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))

@@ -95,7 +95,7 @@ CUT_SLIGHTLY = {
 
 @pytest.mark.parametrize("edge", CUT_HALF)
 def test_somebody_half_outside_is_not_read(edge: str) -> None:
-    assert visible_share(np.array(CUT_HALF[edge], np.float64), (HEIGHT, WIDTH)) == pytest.approx(0.5, abs=0.01)
+    assert visible_share(CUT_HALF[edge], (HEIGHT, WIDTH)) == pytest.approx(0.5, abs=0.01)
     assert not cut(CUT_HALF[edge])
     assert cut(CUT_HALF[edge], min_visible=0.4)
 
@@ -109,12 +109,12 @@ def test_somebody_slightly_cut_is_read_at_less_quality(edge: str) -> None:
 
 def test_away_from_the_edges_any_shape_is_whole() -> None:
     for box in ((100, 100, 400, 200), (100, 20, 110, 340), WHOLE):
-        assert visible_share(np.array(box, np.float64), (HEIGHT, WIDTH)) == 1.0
+        assert visible_share(box, (HEIGHT, WIDTH)) == 1.0
 
 
 def test_the_share_is_never_above_one() -> None:
-    assert visible_share(np.array((0, 0, 20, 360), np.float64), (HEIGHT, WIDTH)) < 0.2
-    assert visible_share(np.array((0, 0, 138, 360), np.float64), (HEIGHT, WIDTH)) <= 1.0
+    assert visible_share((0, 0, 20, 360), (HEIGHT, WIDTH)) < 0.2
+    assert visible_share((0, 0, 138, 360), (HEIGHT, WIDTH)) <= 1.0
 
 
 # ---- covered by others
@@ -128,7 +128,7 @@ def test_somebody_covered_by_a_nearer_person_is_not_read_the_nearer_one_is() -> 
 
 
 def test_a_person_behind_covers_nobody() -> None:
-    boxes = np.array([FRONT, WHOLE], np.float64)
+    boxes = [FRONT, WHOLE]
     assert covered_share(0, boxes) == 0.0
     assert covered_share(1, boxes) == pytest.approx(40 * 198 / (80 * 208))
 
@@ -142,7 +142,7 @@ def test_being_covered_a_little_costs_quality() -> None:
 
 def test_of_two_cut_by_the_lower_edge_the_bigger_one_is_nearer() -> None:
     """Their feet cannot be compared."""
-    boxes = np.array([(300, 100, 400, 360), (340, 160, 420, 360)], np.float64)
+    boxes = [(300, 100, 400, 360), (340, 160, 420, 360)]
     assert covered_share(0, boxes) == 0.0
     assert covered_share(1, boxes) == pytest.approx(60 * 200 / (80 * 200))
 

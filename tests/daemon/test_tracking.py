@@ -282,7 +282,7 @@ def test_somebody_of_unknown_colours_is_followed_by_place() -> None:
 def test_what_is_worn_comes_out_with_the_tracks() -> None:
     tracker = new()
     seen = tracker.update(painted([(person(100), RED), (person(500), BLUE)], 0))
-    expected = [colours.signature(seen.frame.image, box) for box in seen.boxes_xyxy]
+    expected = colours.signatures(seen.frame.image, seen.boxes_xyxy)
     assert seen.colours == pytest.approx(np.array(expected))
 
 
