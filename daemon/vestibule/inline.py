@@ -4,9 +4,10 @@ Three threads, each up to two frames ahead of the next: one decodes, one tracks,
 What a stage is given does not depend on how far the others are.
 """
 
-from collections import deque
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from vestibule.claims import ClaimInbox
@@ -15,8 +16,7 @@ from vestibule.stages import Stages
 from vestibule.types import Frame, Message, Tracks
 
 Item = TypeVar("Item")
-_AHEAD = 2
-"""Items that a thread may be ahead: one would leave it idle from when it is done until that one is fetched."""
+_TICK_S = 0.01
 Observer = Callable[[Frame, Tracks, Sequence[Message]], None]
 """Told of every frame after it went through: to draw, to show progress."""
 
@@ -68,14 +68,32 @@ def _tracked(frames: Iterable[Frame], stages: Stages) -> Iterator[Tracks]:
 
 def _ahead(items: Iterable[Item], thread_name: str) -> Iterator[Item]:
     """Yield the items in their order, or what they raise, getting the next in a thread while one is used."""
-    source, pool = iter(items), ThreadPoolExecutor(1, thread_name_prefix=thread_name)
+    # Not a pool's futures: they take a tenth of a millisecond for each item, most of it in the interpreter.
+    made: queue.Queue[Item | Exception | None] = queue.Queue(1)
+    over = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put(item)
+                if over.is_set():
+                    return
+            made.put(None)
+        except Exception as error:  # noqa: BLE001 - raised again by who reads
+            made.put(error)
+
+    thread = threading.Thread(target=make, name=thread_name, daemon=True)
+    thread.start()
     try:
-        coming = deque(pool.submit(next, source, None) for _ in range(_AHEAD))
-        while (item := coming.popleft().result()) is not None:
-            coming.append(pool.submit(next, source, None))
+        while (item := made.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
             yield item
     finally:
-        pool.shutdown(cancel_futures=True)
+        over.set()
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                made.get(timeout=_TICK_S)
 
 
 def _take_in(tracks: Tracks, stages: Stages, publish: Callable[[Message], None], observe: Observer | None) -> None:
