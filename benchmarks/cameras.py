@@ -1,6 +1,6 @@
 """How many cameras one box serves: 1080p25 H.264 over RTSP, analysed at 5 frames/s.
 
-    python benchmarks/cameras.py [--seconds 8] [--most 16]
+    python benchmarks/cameras.py [--seconds 8] [--most 28]
 
 Cameras are added until the 95th percentile of a frame's age, when what follows from it is published, is above 500 ms,
 or more than one frame in a hundred is dropped for lack of time, twice in a row. *busy* has people in view all the time
@@ -24,7 +24,7 @@ from vestibule.cores import available_cores
 from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.stages import Models, load_models
 
-STEPS = (1, 2, 4, 6, 8, 10, 12, 16)
+STEPS = (1, 2, 4, 8, 10, 12, 16, 20, 24, 28)
 MOST_AGE_S, MOST_DROPPED = 0.5, 0.01
 _WARM_UP_S, _OPENING_S = 2.0, 0.35
 

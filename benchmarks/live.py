@@ -14,6 +14,7 @@ from typing import Any, Self
 from vestibule.classifiers.litert import LitertClassifier
 from vestibule.clock import SteadyClock
 from vestibule.config import Settings
+from vestibule.cropping import Cropper
 from vestibule.detectors.letterboxed import LetterboxedDetector
 from vestibule.gating import MotionGate
 from vestibule.health import Health
@@ -24,6 +25,7 @@ from vestibule.sources import LiveSources, main_stream, network
 from vestibule.stages import Models, build_stages
 from vestibule.tracking import Tracker
 from vestibule.types import Crop, Message, Tracks, Visit
+from vestibule_models.letterbox import Fitter
 
 PYTHON = "/usr/bin/python3"
 """GStreamer's bindings belong to the system's Python."""
@@ -34,6 +36,8 @@ _WATCHED = (
     (LetterboxedDetector, "detect", "detect"),
     (LetterboxedDetector, "detect_region", "detect"),
     (Tracker, "update", "track"),
+    (Fitter, "halved", "classify"),  # of a crop; a frame's halves are made within the detector
+    (Cropper, "_fit", "classify"),
     (LitertClassifier, "classify", "classify"),
     (network.NetworkSource, "_frame", "framing"),
     (network, "to_bgr", "conversion"),
@@ -86,8 +90,9 @@ class RtspServer:
 class CpuSplit:
     """CPU seconds of this process by what they went into, while the body of the `with` runs.
 
-    *decode* is what FFmpeg does: receiving, H.264, BGR, of both streams if there are two. *rest* is all that is in no
-    other share: stamps and thinning, cropping, visits, rules, queues, threads, the interpreter.
+    *decode* is what FFmpeg does: receiving, H.264, BGR, of both streams if there are two. *detect* and *classify* are
+    the networks and what fits frames and crops into their inputs. *rest* is all that is in no other share: stamps and
+    thinning, choosing crops, visits, rules, queues, threads, the interpreter.
     """
 
     def __init__(self) -> None:

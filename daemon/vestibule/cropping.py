@@ -68,15 +68,15 @@ class Cropper:
         due = self._due(tracks, settled)
         if not due:
             return ()
-        picture = tracks.frame.detail.picture() or LargerPicture(image=tracks.frame.image, before_s=0.0)
-        found = []
+        larger, boxes, found = tracks.frame.detail.picture(), tracks.boxes_xyxy.tolist(), []
+        picture = tracks.frame.image if larger is None else larger.image
         for index, track_id in due:
-            box = placed(tracks, index, before, picture)
+            box = boxes[index] if larger is None else placed(tracks, index, before, larger).tolist()
             quality = self._geometry(tracks, index, box)
             if quality is None:
                 continue
-            image = self._cut(picture.image, box)
-            if sharpness(image) < self._config.min_sharpness:
+            small = self._fitter.halved(self._cut(picture, box))  # its pixels are read only once
+            if sharpness(small) < self._config.min_sharpness:
                 continue
             self._taken[track_id] = (self._taken.get(track_id, _NEVER)[0] + 1, now_s)
             found.append(
@@ -85,7 +85,7 @@ class Cropper:
                     track_id=track_id,
                     captured_at_s=now_s,
                     quality=quality,
-                    image=self._fit(image),
+                    image=self._fit(small),
                     clothes_lab=clothes_lab(tracks.frame.image, tracks.boxes_xyxy[index]),
                 )
             )
@@ -110,7 +110,7 @@ class Cropper:
             del self._seen_at_s[track_id]
             self._taken.pop(track_id, None)
 
-    def _geometry(self, tracks: Tracks, index: int, box: npt.NDArray[np.float64]) -> float | None:
+    def _geometry(self, tracks: Tracks, index: int, box: Sequence[float]) -> float | None:
         """Return the crop's quality, 0 to 1, or None if it is too small, cut or covered.
 
         Args:
@@ -125,11 +125,11 @@ class Cropper:
         visible, covered = visible_share(boxes[index], tracks.frame.image.shape[:2]), covered_share(index, boxes)
         if visible < self._config.min_visible or covered > self._config.max_overlap:
             return None
-        return float(min(1.0, height_px / _LARGE_PX) * visible * (1 - covered))
+        return min(1.0, height_px / _LARGE_PX) * visible * (1 - covered)
 
-    def _cut(self, image: npt.NDArray[np.uint8], box: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    def _cut(self, image: npt.NDArray[np.uint8], box: Sequence[float]) -> npt.NDArray[np.uint8]:
         height, width = image.shape[:2]
-        x0, y0, x1, y1 = (float(v) for v in box)
+        x0, y0, x1, y1 = box
         dx, dy = (x1 - x0) * self._config.margin, (y1 - y0) * self._config.margin
         left, top = max(0, round(x0 - dx)), max(0, round(y0 - dy))
         right, bottom = min(width, round(x1 + dx)), min(height, round(y1 + dy))
@@ -152,8 +152,6 @@ def placed(tracks: Tracks, index: int, before: Boxes, picture: LargerPicture) ->
         picture: where to look for them.
     """
     box: npt.NDArray[np.float64] = tracks.boxes_xyxy[index].astype(np.float64)
-    if picture.image is tracks.frame.image:
-        return box
     passed_s = tracks.frame.captured_at_s - before[0]
     there = before[1].get(int(tracks.ids[index]))
     if picture.before_s and passed_s > 0 and there is not None:

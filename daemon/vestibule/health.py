@@ -98,13 +98,12 @@ class Health:
             if camera_id not in self._cameras:  # the last frames of one that is gone
                 return
             self._frames[camera_id][fate] += 1
-            if fate == "blank":
-                self._blanks[camera_id] += 1
-            elif fate == "analysed":
-                self._analysed_s = self._monotonic()
-        if fate == "blank" and self._blanks[camera_id] >= _BLANKS_IN_A_ROW:
-            self.camera(camera_id, "blank", "its pictures are of one colour; look at its lens, its light and its cable")
-
+        if fate == "analysed":
+            self._analysed_s = self._monotonic()
+        elif fate == "blank":
+            self._blanks[camera_id] += 1
+            if self._blanks[camera_id] >= _BLANKS_IN_A_ROW:
+                self.camera(camera_id, "blank", "its pictures are of one colour; look at its lens, light and cable")
         elif fate == "still":
             self.camera(camera_id, "still", "it sends the same picture again and again; its encoder hangs: restart it")
 

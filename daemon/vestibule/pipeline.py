@@ -7,9 +7,8 @@ publishes. Backpressure is one policy: live drops the oldest frame and counts it
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
@@ -27,7 +26,7 @@ from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
 from vestibule.slots import Slots
 from vestibule.stages import Change, Stages
-from vestibule.types import Crop, CropBatch, Frame, Message, NoDetail, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
 
 log = structlog.get_logger()
 
@@ -39,7 +38,6 @@ _BATCHES_IN_A_ROW = 3
 _CAPTURES_END_S, _WORKERS_END_S, _HURRIED_END_S = 1.0, 1.5, 1.0
 """How long the threads may take to end when somebody waits for it; systemd and people expect 5 s altogether."""
 _FILES_END_S = 60.0
-_NO_DETAIL = NoDetail()
 Item = TypeVar("Item")
 
 
@@ -182,13 +180,13 @@ class LivePipeline:
         """Detect, follow, crop; then tell the classifier that there is no more."""
         while not self._abort.is_set():
             self._health.beat("look")
-            with suppress(queue.Empty):
+            if not self._for_vision.empty():  # nobody else takes from it
                 self._take_over(self._for_vision.get_nowait())
             waiting = self._slots.get(_TICK_S, self._stages.vision.most_frames)
             if not waiting and self._captures_over.is_set():
                 break
             if frames := [frame for frame in waiting if self._counts(frame)]:
-                with self._timed("look"):
+                with _Timed(self._meter, "look"):
                     looks = self._stages.vision.look(frames, self._stages.desk.settled)
                 for tracks, crops in looks:
                     self._hand_on(tracks, crops)
@@ -206,7 +204,7 @@ class LivePipeline:
         self._health.frame(tracks.frame.camera_id, "analysed")
         for onlooker in self._onlookers:
             onlooker.saw(tracks, crops)
-        self._put(self._for_desk, replace(tracks, frame=_without_picture(tracks.frame)))
+        self._put(self._for_desk, _without_picture(tracks))
         if crops:
             self._put(self._crops, crops)
 
@@ -237,7 +235,7 @@ class LivePipeline:
         self._health.count("crops", len(batch.crops))
         self._meter.batch(len(batch.crops))
         try:
-            with self._timed("classify"):
+            with _Timed(self._meter, "classify"):
                 readings = self._stages.classifier.classify(batch)
         except Exception:
             self._failed_in_a_row += 1
@@ -263,7 +261,7 @@ class LivePipeline:
                 self._publish(desk.finish(self._clock()))
                 return
             now_s = self._clock()
-            with self._timed("decide"):
+            with _Timed(self._meter, "decide"):
                 match item:
                     case Tracks():
                         messages = desk.see(item, now_s)
@@ -287,18 +285,11 @@ class LivePipeline:
 
     def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:
         self._health.count("messages", len(messages))
-        with self._timed("publish"):
+        with _Timed(self._meter, "publish"):
             for message in messages:
                 for sink in self._sinks:
                     sink.publish(message)
                 self._meter.published(message, None if captured_at_s is None else self._clock() - captured_at_s)
-
-    @contextmanager
-    def _timed(self, stage: Stage) -> Iterator[None]:
-        """Measure what is inside; what fails is not measured."""
-        began_s = time.perf_counter()
-        yield
-        self._meter.took(stage, time.perf_counter() - began_s)
 
     def _put(self, target: "queue.SimpleQueue[Item]", item: Item) -> None:
         """Put, waiting while the next stage is busy, unless everything has failed."""
@@ -306,6 +297,22 @@ class LivePipeline:
             pass
         if not self._abort.is_set():
             target.put(item)
+
+
+class _Timed:
+    """Measures how long its `with` takes; what fails is not measured."""
+
+    __slots__ = ("_began_s", "_meter", "_stage")
+
+    def __init__(self, meter: Meter, stage: Stage) -> None:
+        self._meter, self._stage, self._began_s = meter, stage, time.perf_counter()
+
+    def __enter__(self) -> None:
+        """Do nothing: time runs already."""
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed is None:
+            self._meter.took(self._stage, time.perf_counter() - self._began_s)
 
 
 def _captured_at_s(item: Tracks | Sequence[Reading] | Change) -> float | None:
@@ -329,9 +336,18 @@ def _with_two_streams(cameras: Sequence[CameraConfig]) -> list[CameraConfig]:
     return [camera for camera in cameras if camera.detect_source is not None]
 
 
-def _without_picture(frame: Frame) -> Frame:
+def _without_picture(tracks: Tracks) -> Tracks:
     """Keep the frame's shape and let go of its pixels, which only vision needs."""
-    return replace(frame, image=_no_picture(frame.image.shape), detail=_NO_DETAIL)
+    frame = tracks.frame
+    bare = Frame(
+        camera_id=frame.camera_id,
+        seq=frame.seq,
+        captured_at_s=frame.captured_at_s,
+        image=_no_picture(frame.image.shape),
+    )
+    return Tracks(
+        frame=bare, ids=tracks.ids, boxes_xyxy=tracks.boxes_xyxy, scores=tracks.scores, colours=tracks.colours
+    )
 
 
 @lru_cache(maxsize=64)

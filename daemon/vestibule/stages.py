@@ -65,11 +65,14 @@ class Vision:
     def __init__(self, settings: Settings, detector: Detector, classifier: Classifier) -> None:
         self._settings = settings
         self._detector = detector
+        # Asked once: what a protocol wants is looked up anew by each isinstance.
+        self._together = detector if isinstance(detector, BatchDetector) else None
+        self._by_region = detector if isinstance(detector, RegionDetector) else None
         self._usual_score = settings.detector.score_threshold or detector.manifest.score_threshold
         self._spec = classifier.manifest.input
         self._rows = CropRows(self._spec)
         self._cameras: dict[str, _Eyes] = {}
-        self.most_frames = detector.most_frames if isinstance(detector, BatchDetector) else 1
+        self.most_frames = 1 if self._together is None else self._together.most_frames
 
     def change(self, change: Change) -> None:
         """Forget whom the cameras that begin anew have seen."""
@@ -111,13 +114,13 @@ class Vision:
         return self._cameras[tracks.frame.camera_id].cropper.crops(tracks, settled)
 
     def _detect(self, views: Sequence[tuple[Frame, "_Eyes"]]) -> Sequence[Detections]:
-        if len(views) > 1 and isinstance(self._detector, BatchDetector):
-            return self._detector.detect_all([frame for frame, _ in views])
+        if len(views) > 1 and self._together is not None:
+            return self._together.detect_all([frame for frame, _ in views])
         return [self._detect_one(frame, eyes) for frame, eyes in views]
 
     def _detect_one(self, frame: Frame, eyes: "_Eyes") -> Detections:
-        if eyes.wanted != WHOLE and isinstance(self._detector, RegionDetector):
-            return self._detector.detect_region(frame, eyes.wanted, eyes.known(frame))
+        if eyes.wanted != WHOLE and self._by_region is not None:
+            return self._by_region.detect_region(frame, eyes.wanted, eyes.known(frame))
         return self._detector.detect(frame)
 
     def _open_eyes(self, camera_id: str) -> "_Eyes":

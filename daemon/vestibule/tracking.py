@@ -30,6 +30,7 @@ _COVERED_COLOUR_GATE = 0.45
 _UNKNOWN_COLOUR = 0.25
 """Stands in for the distance of colours while a track has shown none: between the same and another person's."""
 _MOST_COVERED = 0.2
+_NO_BOXES = np.empty((0, 4))
 _EDGE_PX = 2.0
 _LEVEL_PX = 2.0
 _PART_WITHIN = 0.5
@@ -80,7 +81,8 @@ class Tracker:
     @property
     def open_boxes_xyxy(self) -> npt.NDArray[np.float64]:
         """Where those should be of whom we are not sure: float64 (N, 4) pixels, may lie outside of the picture."""
-        return np.array([track.predicted_box() for track in self._open()]).reshape(-1, 4)
+        boxes = [track.predicted_box() for track in self._open()]
+        return np.array(boxes) if boxes else _NO_BOXES
 
     def _open(self) -> list[Track]:
         return [t for t in self._tracks if not t.track_id or t.seen_at_s != self._previous_s]

@@ -16,7 +16,9 @@ Confidence = Literal["likely", "certain"]
 
 
 def read_only(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    """Return a read-only view of `array`, so that a frozen type stays frozen."""
+    """Return a read-only view of `array`, so that a frozen type stays frozen; itself if it is one."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from vestibule import mixups
 from vestibule.consensus import Evidence, Publish
 from vestibule.entrance import Doorway
@@ -124,12 +126,13 @@ class VisitKeeper:
             self._fragments[track_id] = Fragment(track_id, sight, Evidence(self._thresholds, self._published))
 
     def _note_colours(self, tracks: Tracks) -> None:
-        for track_id, colours in zip(tracks.ids.tolist(), tracks.colours, strict=True):
+        known = np.any(tracks.colours, axis=1)
+        for track_id, colours, is_known in zip(tracks.ids.tolist(), tracks.colours, known, strict=True):
             presence = self._presence_of.get(track_id)
             shown = (
                 presence if presence is not None and presence.track_id == track_id else self._fragments.get(track_id)
             )
-            if shown is not None and colours.any():
+            if shown is not None and is_known:
                 shown.colours = colours
 
     def _untangle(self) -> None:

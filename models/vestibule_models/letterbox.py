@@ -63,11 +63,9 @@ def letterbox(
         uint8 (height, width, 3), which is `out` if given, and where the picture lies in it.
     """
     height, width = image.shape[:2]
-    scale = min(spec.height / height, spec.width / width)
-    inner_height = min(spec.height, max(1, round(height * scale)))
-    inner_width = min(spec.width, max(1, round(width * scale)))
+    inner_width, inner_height = inner_wh(image, spec)
     small = halved(image, (inner_width, inner_height), memory) if by_halves else image
-    left_scale = scale * (height / small.shape[0])
+    left_scale = min(spec.height / height, spec.width / width) * (height / small.shape[0])
     how = cv2.INTER_AREA if left_scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
     centred = spec.resize == "letterbox-centre"
     left = (spec.width - inner_width) // 2 if centred else 0
@@ -86,6 +84,13 @@ def letterbox(
         frame_height=height,
     )
     return canvas, placement
+
+
+def inner_wh(image: Bytes, spec: InputSpec) -> tuple[int, int]:
+    """Return width and height of a picture, uint8 (H, W, 3), once it is fitted into the network's input; pixels."""
+    height, width = image.shape[:2]
+    scale = min(spec.height / height, spec.width / width)
+    return min(spec.width, max(1, round(width * scale))), min(spec.height, max(1, round(height * scale)))
 
 
 class Fitter:
@@ -109,13 +114,25 @@ class Fitter:
             image: uint8 (H, W, 3) BGR, any size from 1x1.
             out: uint8 (height, width, 3), C-contiguous.
         """
-        if self._halves.size < image.size // 3:
-            self._halves = np.empty(image.size // 3, np.uint8)
         canvas = self._bgr if self._spec.colour == "rgb" else out
+        self._make_room(image)
         _, placement = letterbox(image, self._spec, by_halves=True, out=canvas, memory=self._halves)
         if canvas is not out:
             cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB, dst=out)
         return placement
+
+    def halved(self, image: Bytes) -> Bytes:
+        """Return a picture as far halved as `fit` would, for who wants to look at it before; until the next picture.
+
+        Args:
+            image: uint8 (H, W, 3) BGR, any size from 1x1.
+        """
+        self._make_room(image)
+        return halved(image, inner_wh(image, self._spec), self._halves)
+
+    def _make_room(self, image: Bytes) -> None:
+        if self._halves.size < image.size // 3:
+            self._halves = np.empty(image.size // 3, np.uint8)
 
 
 def as_input(pictures: Bytes, spec: InputSpec) -> Bytes | Floats:

@@ -86,10 +86,12 @@ class NetworkSource:
         captured_at_s = self._arrivals.captured_at_s(arrived_s, picture.time if stamped else None)
         seq, self._seq = self._seq, self._seq + 1
         self._count("captured")
-        if not picture.width or not picture.height:
-            self._count("empty")
-            return None
-        self._note_size((picture.width, picture.height))
+        size = (picture.width, picture.height)
+        if size != self._size:
+            if not all(size):
+                self._count("empty")
+                return None
+            self._note_size(size)
         if arrived_s - captured_at_s > self._max_age_s:
             self._count("too_old")
             return None
@@ -110,7 +112,7 @@ class NetworkSource:
         return self._main_view.of(seq, Moment(captured_at_s=captured_at_s, camera_s=camera_s))
 
     def _note_size(self, size: tuple[int, int]) -> None:
-        if self._size not in (None, size):
+        if self._size is not None:
             self._count("resized")
             log.info("frame size changed", camera=self._camera_id, width=size[0], height=size[1])
         self._size = size
