@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ from vestibule.sections import CameraConfig, CaptureConfig
 from vestibule.sinks import Sink
 from vestibule.slots import Slots
 from vestibule.stages import Change, Stages
-from vestibule.types import Crop, CropBatch, Frame, Message, Reading, Tracks
+from vestibule.types import Crop, CropBatch, Frame, Message, NoDetail, Reading, Tracks
 
 log = structlog.get_logger()
 
@@ -338,13 +339,7 @@ def _with_two_streams(cameras: Sequence[CameraConfig]) -> list[CameraConfig]:
 
 def _without_picture(tracks: Tracks) -> Tracks:
     """Keep the frame's shape and let go of its pixels, which only vision needs."""
-    frame = tracks.frame
-    bare = Frame(
-        camera_id=frame.camera_id,
-        seq=frame.seq,
-        captured_at_s=frame.captured_at_s,
-        image=_no_picture(frame.image.shape),
-    )
+    bare = replace(tracks.frame, image=_no_picture(tracks.frame.image.shape), detail=NoDetail())
     return Tracks(
         frame=bare, ids=tracks.ids, boxes_xyxy=tracks.boxes_xyxy, scores=tracks.scores, colours=tracks.colours
     )
