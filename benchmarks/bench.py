@@ -29,9 +29,9 @@ def parts(folder: Path, environment: Path | None, *, quick: bool) -> dict[str, C
     """Return what there is to measure, by name, in the order in which it is done."""
     return {
         "start": lambda: start_table(folder, 1 if quick else 7),
+        "growth": lambda: growth_tables(folder, 16 if quick else 160),  # early: others leave memory behind
         "replay": lambda: sizes_table(folder, 24 if quick else 120, 1 if quick else 3),
         "rivals": lambda: rivals_table(folder, 1 if quick else 2, environment),
-        "growth": lambda: growth_tables(folder, 16 if quick else 160),
         "cameras": lambda: cameras_table(folder, 2 if quick else 6, 1 if quick else STEPS[-1]),
         "latency": lambda: latency_table(folder, 15 if quick else 150, 1 if quick else 3),
     }
