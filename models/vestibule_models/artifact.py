@@ -70,7 +70,7 @@ class Thresholds(_Model):
     Attributes:
         positives: positive examples among the out-of-fold predictions that the thresholds rest on.
         likely: lowest score whose predictions are right 75 % of the time.
-        certain: lowest score whose predictions are right 90 % of the time.
+        certain: lowest score whose predictions are right 90 % of the time, and 80 % at the lower end of the interval.
     """
 
     positives: int = Field(ge=0)

@@ -13,6 +13,8 @@ from vestibule_models.labels import LABELS, MEMBERS, GarmentGroup, GarmentLabel
 Floats = NDArray[np.floating]
 LIKELY, CERTAIN = 0.75, 0.9
 """The precision that the words stand for."""
+CERTAIN_AT_LEAST = 0.8
+"""Lower end of the 95 % interval of what is `certain`: nine right of ten answers are no ground for such a word."""
 ANSWER_YES = 0.5
 """From this score on an answer is yes, where nothing better is agreed."""
 MIN_POSITIVES = 20
@@ -96,21 +98,23 @@ def wilson(right: int, count: int) -> Interval:
     return Interval(value=share, low=max(0.0, float(centre - half)), high=min(1.0, float(centre + half)))
 
 
-def lowest_score(targets: Floats, scores: Floats, precision: float) -> float | None:
+def lowest_score(targets: Floats, scores: Floats, precision: float, *, at_least: float = 0.0) -> float | None:
     """Return the lowest score at which all predictions at or above it are right often enough, or None.
 
     Args:
         targets: (N,), 0 or 1.
         scores: (N,).
         precision: wanted, 0 to 1. Thresholds with fewer than `MIN_PREDICTIONS` predictions do not count.
+        at_least: nor do those of whose precision the 95 % interval (Wilson) begins below.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     counts = np.arange(1, len(ranked) + 1)
     reached = np.cumsum(targets[order]) / counts
     last = np.append(ranked[1:] != ranked[:-1], True)
-    fit = last & (reached >= precision) & (counts >= MIN_PREDICTIONS)
-    return float(ranked[np.flatnonzero(fit)[-1]]) if fit.any() else None
+    fit = np.flatnonzero(last & (reached >= precision) & (counts >= MIN_PREDICTIONS))
+    believed = [i for i in fit.tolist() if wilson(round(reached[i] * counts[i]), int(counts[i])).low >= at_least]
+    return float(ranked[believed[-1]]) if believed else None
 
 
 def thresholds_for(targets: Floats, scores: Floats, known: Floats) -> Thresholds:
@@ -120,7 +124,8 @@ def thresholds_for(targets: Floats, scores: Floats, known: Floats) -> Thresholds
     positives = int(targets.sum())
     if positives < MIN_POSITIVES:
         return Thresholds(positives=positives, likely=None, certain=None)
-    likely, certain = lowest_score(targets, scores, LIKELY), lowest_score(targets, scores, CERTAIN)
+    likely = lowest_score(targets, scores, LIKELY)
+    certain = lowest_score(targets, scores, CERTAIN, at_least=CERTAIN_AT_LEAST)
     return Thresholds(positives=positives, likely=likely, certain=certain)
 
 

@@ -56,6 +56,30 @@ def test_a_threshold_keeps_its_promise_and_is_the_lowest(rows: list[tuple[bool, 
     assert found == (keeps[0] if keeps else None)
 
 
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.9])), max_size=60))
+def test_a_threshold_can_be_asked_to_hold_at_the_lower_end_of_its_interval(rows: list[tuple[bool, float]]) -> None:
+    targets = np.array([float(right) for right, _ in rows])
+    scores = np.array([score for _, score in rows])
+    found = calibration.lowest_score(targets, scores, 0.9, at_least=0.8)
+    keeps = [
+        score
+        for score in sorted(set(scores.tolist()))
+        if (right := targets[scores >= score]).mean() >= 0.9
+        and len(right) >= calibration.MIN_PREDICTIONS
+        and calibration.wilson(int(right.sum()), len(right)).low >= 0.8
+    ]
+    assert found == (keeps[0] if keeps else None)
+
+
+def test_nine_right_of_ten_are_likely_and_no_ground_for_certain() -> None:
+    targets = np.array([1.0] * 9 + [0.0] * 40 + [1.0] * 11)
+    thresholds = calibration.thresholds_for(targets, np.linspace(1, 0, 60), np.ones(60))
+    assert thresholds.likely is not None
+    assert thresholds.certain is None
+    more = np.array(([1.0] * 9 + [0.0]) * 6 + [0.0] * 40)
+    assert calibration.thresholds_for(more, np.linspace(1, 0, 100), np.ones(100)).certain is not None
+
+
 def test_few_positives_give_no_threshold_however_good() -> None:
     targets = np.array([1.0] * 19 + [0.0] * 100)
     scores = targets.copy()
