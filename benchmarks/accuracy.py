@@ -83,6 +83,10 @@ class Watch:
             self.switches += self.last_track.get(person, track) != track
             self.last_track[person] = track
 
+    def visits(self) -> set[str]:
+        """Return the visits that began."""
+        return {message["visit_id"] for message in self.messages if message.get("type") == "new"}
+
     def owner_of_visits(self) -> dict[str, int]:
         """Visit id -> the person whom it matches in most frames."""
         frames: dict[str, Counter[int]] = {}
@@ -102,8 +106,8 @@ def watch_of(clip: Path) -> Watch:
     return Watch(truth["people"])
 
 
-def measure(clip: Path, settings: config.Settings, camera_id: str | None, models: Models) -> dict[str, Any]:
-    """Replay one clip and compare; returns a row by column name."""
+def watch_replay(clip: Path, settings: config.Settings, camera_id: str | None, models: Models) -> Watch:
+    """Replay one clip beside its truth."""
     camera = choose_camera(settings, camera_id)
     stages, watch = build_stages(settings, (camera,), models), watch_of(clip)
 
@@ -115,21 +119,35 @@ def measure(clip: Path, settings: config.Settings, camera_id: str | None, models
 
     source = ReplaySource(clip, camera, 0.0)
     run_inline(source.frames(), stages, lambda m: watch.messages.append(json.loads(m.payload)), observe)
+    return watch
+
+
+def measure(clip: Path, settings: config.Settings, camera_id: str | None, models: Models) -> dict[str, Any]:
+    """Replay one clip and compare; returns a row by column name."""
+    return row_of(clip, watch_replay(clip, settings, camera_id, models))
+
+
+def row_of(clip: Path, watch: Watch) -> dict[str, Any]:
+    """Count what a replay gave, by column name."""
     return {"clip": clip.stem} | count_visits(watch) | count_alerts(watch)
+
+
+def visits_of(watch: Watch) -> dict[int, int]:
+    """Count the visits of each customer, by their number among the people."""
+    owner = watch.owner_of_visits()
+    per_person = Counter(owner[visit] for visit in watch.visits() if visit in owner)
+    return {i: per_person[i] for i, person in enumerate(watch.people) if person["role"] == "customer"}
 
 
 def count_visits(watch: Watch) -> dict[str, Any]:
     """Compare the visits."""
-    owner = watch.owner_of_visits()
-    visits = {m["visit_id"] for m in watch.messages if m.get("type") == "new"}
-    per_person = Counter(owner[visit] for visit in visits if visit in owner)
-    customers = [i for i, p in enumerate(watch.people) if p["role"] == "customer"]
+    customers = visits_of(watch)
     return {
         "visitors": len(customers),
-        "counted once": sum(per_person[i] == 1 for i in customers),
-        "twice": sum(per_person[i] > 1 for i in customers),
-        "missed": sum(per_person[i] == 0 for i in customers),
-        "other visits": len(visits) - sum(per_person[i] for i in customers),
+        "counted once": sum(count == 1 for count in customers.values()),
+        "twice": sum(count > 1 for count in customers.values()),
+        "missed": sum(count == 0 for count in customers.values()),
+        "other visits": len(watch.visits()) - sum(customers.values()),
         "id switches": watch.switches,
     }
 

@@ -33,10 +33,10 @@ def pictures(clip: Path, most: int | None = None) -> Iterator[Image]:
             yield np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 
-def write(path: Path, images: Iterable[Image], fps: int) -> Path:
+def write(path: Path, images: Iterable[Image], fps: int, crf: int = 23) -> Path:
     """Encode BGR pictures as a camera does: H.264 without B-frames, a key frame every two seconds."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "23", "bf": "0", "preset": "ultrafast"})
+        stream = container.add_stream("libx264", rate=fps, options={"crf": str(crf), "bf": "0", "preset": "ultrafast"})
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = 2 * fps
         for number, image in enumerate(images):
@@ -65,9 +65,9 @@ def resized(image: Image, size_wh: tuple[int, int]) -> Image:
 class Grain:
     """A sensor's grain, the same on all three channels: one field of noise, shifted anew for each picture."""
 
-    def __init__(self, size_wh: tuple[int, int], seed: int) -> None:
+    def __init__(self, size_wh: tuple[int, int], seed: int, deviation: float = _GRAIN) -> None:
         self._random = np.random.default_rng(seed)
-        noise = self._random.standard_normal((size_wh[1], size_wh[0], 1), np.float32) * _GRAIN
+        noise = self._random.standard_normal((size_wh[1], size_wh[0], 1), np.float32) * deviation
         self._field = np.rint(noise).astype(np.int16)
 
     def on(self, image: Image) -> Image:

@@ -121,11 +121,16 @@ def load_cutouts(folder: Path, split: Split) -> list[Bytes]:
         mask_path = folder / "masks" / (Path(row["file"]).stem + ".png")
         if row["split"] != split or not mask_path.is_file():
             continue
-        image = _read(folder / "photos" / row["file"], cv2.IMREAD_COLOR)
-        alpha = np.where(_read(mask_path, cv2.IMREAD_UNCHANGED) > 0, 255, 0).astype(np.uint8)
-        alpha = np.asarray(cv2.erode(alpha, np.ones((2, 2), np.uint8)), np.uint8)
-        cutouts.append(_trim(np.dstack([image, alpha])))
+        cutouts.append(cut_out(folder / "photos" / row["file"], mask_path))
     return cutouts
+
+
+def cut_out(photo: Path, outline: Path, tallest: int = TALLEST) -> Bytes:
+    """Cut a person out of a photo, uint8 (h, w, 4), at most `tallest` pixels high; the outline is above 0 inside."""
+    image = _read(photo, cv2.IMREAD_COLOR)
+    alpha = np.where(_read(outline, cv2.IMREAD_UNCHANGED) > 0, 255, 0).astype(np.uint8)
+    alpha = np.asarray(cv2.erode(alpha, np.ones((2, 2), np.uint8)), np.uint8)
+    return _trim(np.dstack([image, alpha]), tallest)
 
 
 def load_sprites(folder: Path, split: Split) -> list[Bytes]:
@@ -165,11 +170,11 @@ def find_places(photos: list[Photo], rng: np.random.Generator, tries: int = 12) 
     return places
 
 
-def _trim(cutout: Bytes) -> Bytes:
-    """Cut a picture with alpha down to what is visible, at most `TALLEST` high."""
+def _trim(cutout: Bytes, tallest: int = TALLEST) -> Bytes:
+    """Cut a picture with alpha down to what is visible, at most so many pixels high."""
     rows = np.flatnonzero((cutout[..., 3] > _OPAQUE).any(axis=1))
     columns = np.flatnonzero((cutout[..., 3] > _OPAQUE).any(axis=0))
-    return _shrink(cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], TALLEST)
+    return _shrink(cutout[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], tallest)
 
 
 def _shrink(image: Bytes, height: int) -> Bytes:
