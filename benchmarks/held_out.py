@@ -62,11 +62,13 @@ class Outcome:
     """What one configuration gave on all clips.
 
     Attributes:
+        networks: their names and versions.
         rows: by column name, a clip each.
         once: (clip, person) of those who were counted once.
         due: people in a Dress or Blazer.
     """
 
+    networks: str
     rows: list[dict[str, Any]]
     once: frozenset[tuple[str, int]]
     due: int
@@ -97,12 +99,14 @@ def measure(clips: Sequence[Path], changes: dict[str, dict[str, str]]) -> Outcom
     settings = {clip: settings_of(clip.with_suffix(".toml"), changes) for clip in clips}
     models = load_models(settings[clips[0]])
     watches = {clip: watch_replay(clip, settings[clip], None, models) for clip in clips}
-    return outcome_of(watches)
+    manifests = (models.detector.manifest, models.classifier.manifest)
+    return outcome_of(watches, " and ".join(f"{manifest.name} {manifest.version}" for manifest in manifests))
 
 
-def outcome_of(watches: dict[Path, Watch]) -> Outcome:
+def outcome_of(watches: dict[Path, Watch], networks: str) -> Outcome:
     """Count what the replays gave."""
     return Outcome(
+        networks=networks,
         rows=[row_of(clip, watch) for clip, watch in watches.items()],
         once=frozenset(
             (clip.stem, person)
@@ -153,7 +157,7 @@ def clips_table(outcome: Outcome) -> str:
     rows = [[row[name] for name in COLUMNS] for row in outcome.rows]
     rows.append(["**all**", *(total[name] for name in _SUMMED), precision, recall])
     told = f"Counted once {once}, alerts' precision {precision}, recall {recall}."
-    return f"{table(COLUMNS, rows)}\n\n{told}"
+    return f"{outcome.networks}:\n\n{table(COLUMNS, rows)}\n\n{told}"
 
 
 def shares(outcome: Outcome) -> tuple[str, str, str]:
