@@ -95,7 +95,7 @@ def stage(
     rng = np.random.default_rng([seed, number])
     fps = int(rng.choice([10, 12, 15]))
     frames = round(fps * (seconds or float(rng.uniform(40, 60))))
-    crf = int(rng.integers(23, 29))
+    crf = int(rng.integers(25, 31))
     room = draw_room(rng, size_wh or SIZES[(number + 1) % 2], places, hand[-1].picture)
     return Scene(
         name=f"held-out-{number}",
@@ -113,7 +113,7 @@ def pictures(scene: Scene, seen: Sequence[Seen]) -> Iterator[Bytes]:
     """Draw the frames, uint8 (H, W, 3) BGR, as they come from the sensor; fills in what is seen of each actor."""
     rng = np.random.default_rng([*scene.seed, 1])
     gains = _light(rng, scene)
-    grain = Grain(scene.room.camera.size_px, int(rng.integers(2**31)), float(rng.uniform(2, 5)))
+    grain = Grain(scene.room.camera.size_px, int(rng.integers(2**31)), float(rng.uniform(1.5, 3.0)))
     figures = [_Figure(actor, scene.room, rng) for actor in scene.actors]
     for number in range(scene.frames):
         image = _draw(scene, figures, seen, number)
