@@ -81,6 +81,30 @@ def outline(camera: Camera, corners_m: Sequence[tuple[float, float, float]]) -> 
     return [[round(float(x), 4), round(float(y), 4)] for x, y in cut[:, 0] / camera.size_px]
 
 
+def clip_facts(
+    name: str, camera: Camera, length: tuple[int, int], entrance_m: tuple[tuple[Floor, Floor], Floor]
+) -> dict[str, Any]:
+    """What a truth file says of the clip itself.
+
+    Args:
+        name: of its file, without the ending.
+        camera: that sees it.
+        length: frames a second, and frames.
+        entrance_m: the line on the floor and a point inside.
+    """
+    line_m, inside_m = entrance_m
+    return {
+        "clip": f"{name}.mp4",
+        "size": list(camera.size_px),
+        "fps": length[0],
+        "frames": length[1],
+        "entrance": {
+            "line": camera.fractions(np.array([[*end, 0.0] for end in line_m])),
+            "inside": camera.fractions(np.array([[*inside_m, 0.0]]))[0],
+        },
+    }
+
+
 def truth(scene: Scene, facts: Sequence[dict[str, Any]], wardrobes: Sequence[Wardrobe]) -> dict[str, Any]:
     """The truth file of a clip.
 
@@ -92,17 +116,8 @@ def truth(scene: Scene, facts: Sequence[dict[str, Any]], wardrobes: Sequence[War
     worn = {w.name: w for w in wardrobes}
     names = dict.fromkeys(p.name for p in scene.people)
     camera = scene.camera
-    made: dict[str, Any] = {
-        "clip": f"{scene.name}.mp4",
-        "size": list(camera.size_px),
-        "fps": scene.fps,
-        "frames": scene.frames,
-        "entrance": {
-            "line": camera.fractions(np.array([[*end, 0.0] for end in scene.line_m])),
-            "inside": camera.fractions(np.array([[*scene.inside_m, 0.0]]))[0],
-        },
-        "people": [_person(name, [p for p in scene.people if p.name == name], scene, facts, worn) for name in names],
-    }
+    made = clip_facts(scene.name, camera, (scene.fps, scene.frames), (scene.line_m, scene.inside_m))
+    made["people"] = [_person(name, [p for p in scene.people if p.name == name], scene, facts, worn) for name in names]
     if scene.staff_m:
         made["staff_zone"] = outline(camera, scene.staff_m)
     return made
