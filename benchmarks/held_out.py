@@ -218,7 +218,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             clips = compose(Path(args.data), args.clips, args.seed, folder)
-        except (ArtifactError, OSError) as error:
+        except (ArtifactError, OSError, ValueError) as error:
             sys.exit(str(error))
         outcomes = {"what ships": measure(clips, {})}
         parts = [clips_table(outcomes["what ships"])]

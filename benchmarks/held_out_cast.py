@@ -18,6 +18,7 @@ from vestibule_models.render_paths import Step, Stop, walk
 CUSTOMERS = 8
 HAND = CUSTOMERS + 2
 """Photos of a clip: the customers, the mannequin, the person on the poster."""
+_KINDS = ("ahead", "behind", "returns", "approaches", *["strolls"] * (CUSTOMERS - 4))
 _CLEARANCE_M = 0.45
 _TALLEST = 448
 """Pixels that a cut-out keeps: all that the photos have."""
@@ -126,25 +127,20 @@ def cast(rng: np.random.Generator, room: Room, hand: Sequence[Look], frames: int
     starts = seconds * (0.03 + 0.7 * (np.arange(CUSTOMERS) + rng.random(CUSTOMERS)) / CUSTOMERS)
     order = rng.permutation(CUSTOMERS)
     made = []
-    for kind, place in enumerate(order):
-        start_s = float(starts[place])
-        if kind == 1:
+    for number, kind in enumerate(_KINDS):
+        start_s = float(starts[order[number]])
+        if kind == "behind":
             start_s = float(starts[order[0]] + rng.uniform(0.7, 1.4))
-        elif kind == 2:  # noqa: PLR2004 - comes back: early, so that there is time
+        elif kind == "returns":  # early, so that there is time
             start_s = float(rng.uniform(0.02, 0.25) * seconds)
         legs = _legs(ways, kind, start_s)
         steps = _steps(legs, float(rng.uniform(0.8, 1.35)), frames, fps)
         height_m = float(rng.uniform(1.6, 1.9))
-        made.append(
-            Actor(name=f"{_KINDS[kind]}-{kind}", role="customer", look=hand[kind], height_m=height_m, steps=steps)
-        )
+        made.append(Actor(name=f"{kind}-{number}", role="customer", look=hand[number], height_m=height_m, steps=steps))
     still = Step(x_m=stand.x_m, y_m=stand.y_m, heading_rad=-np.pi / 2, phase=0.0, stride_m=0.0)
     steps = (still,) * frames
     made.append(Actor(name="mannequin", role="mannequin", look=hand[CUSTOMERS], height_m=1.85, steps=steps))
     return made
-
-
-_KINDS = ("ahead", "behind", "returns", "approaches", *["strolls"] * (CUSTOMERS - 4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,10 +187,10 @@ class _Ways:
         return float(self.rng.uniform(left + 0.35, right - 0.35))
 
 
-def _legs(ways: _Ways, kind: int, start_s: float) -> list[tuple[float, list[Stop]]]:
+def _legs(ways: _Ways, kind: str, start_s: float) -> list[tuple[float, list[Stop]]]:
     """Return when each walk begins, and its stops; the second walk's time is counted from the first one's end."""
     rng, enter = ways.rng, ways.enter()
-    if _KINDS[kind] == "returns":
+    if kind == "returns":
         spot = ways.stroll(enter[-1], 1)
         again = ways.enter()
         gone_s = float(rng.uniform(3, 8))
@@ -202,7 +198,7 @@ def _legs(ways: _Ways, kind: int, start_s: float) -> list[tuple[float, list[Stop
             (start_s, [*enter, *spot, *ways.leave()]),
             (gone_s, [*again, *ways.stroll(again[-1], 2), *ways.walk_out()]),
         ]
-    if _KINDS[kind] == "approaches":
+    if kind == "approaches":
         x_m, near_m = float(rng.uniform(-0.6, 0.6)), ways.room.near_m
         close = Stop(x_m=x_m, y_m=near_m - 0.7, pause_s=2.0)
         return [(start_s, [*enter, *ways.stroll(enter[-1], 1), close, Stop(x_m=x_m, y_m=0.4)])]

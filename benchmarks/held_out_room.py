@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from vestibule_models.persons_decode import Bytes
 from vestibule_models.persons_places import colour, draw_place, furnish
-from vestibule_models.render_camera import Camera
+from vestibule_models.render_camera import SENSOR_MM, Camera
 
 Metres = tuple[float, float]
 
@@ -73,7 +73,7 @@ class Room:
     def near_m(self) -> float:
         """Y of the nearest floor that the picture shows."""
         width, height = self.camera.size_px
-        half = math.atan(height / 2 / (self.camera.lens_mm / 36 * width))
+        half = math.atan(height / 2 / (self.camera.lens_mm / SENSOR_MM * width))
         return self.camera.at_m[2] / math.tan(math.radians(self.camera.pitch_deg) + half)
 
     def half_width_m(self, y_m: float) -> float:
@@ -91,31 +91,15 @@ def draw_room(rng: np.random.Generator, size_wh: tuple[int, int], places: Sequen
         places: photos in which nobody is, uint8 (h, w, 3) BGR, for some of the walls and the street; may be empty.
         portrait: uint8 (h, w, 4), the person who is on the poster.
     """
-    camera = Camera(
-        at_m=(0.0, 0.0, float(rng.uniform(2.4, 2.8))),
-        pitch_deg=float(rng.uniform(16, 21)),
-        yaw_deg=0.0,
-        lens_mm=float(rng.uniform(22, 26)),
-        size_px=size_wh,
-    )
-    wall_m, middle_m, half_m = (
-        float(rng.uniform(5.2, 6.6)),
-        float(rng.uniform(-1.5, 1.5)),
-        float(rng.uniform(0.7, 0.95)),
-    )
+    camera = _hang_camera(rng, size_wh)
+    wall_m, middle_m, half_m = (float(rng.uniform(*limits)) for limits in ((5.2, 6.6), (-1.5, 1.5), (0.7, 0.95)))
     door_m = (middle_m - half_m, middle_m + half_m)
-    image: Bytes = np.full((size_wh[1], size_wh[0], 3), 150, np.uint8)
-    street_m = wall_m + _STREET_M
-    _lay(image, _floor(rng, 2 * _SIDE_M, street_m - _NEAR_M), _flat(-_SIDE_M, _SIDE_M, street_m, _NEAR_M), camera)
-    _lay(image, _wall(rng, 2 * _SIDE_M, places), _upright(-_SIDE_M, _SIDE_M, street_m, _HIGH_M), camera)
-    image[:] = np.clip(image * 1.2, 0, 255)
-    opening = np.zeros(image.shape[:2], np.uint8)
-    doorway = camera.project(_upright(*door_m, wall_m, _DOOR_HIGH_M))[:, :2].astype(np.float32)
-    cv2.fillConvexPoly(opening, np.rint(doorway).astype(np.int32), 1)
-    left_m = door_m[0] - 0.5 - _POSTER_M[0] if middle_m > 0 else door_m[1] + 0.5
-    inside = _inside(rng, camera, wall_m, places, (portrait, left_m))
-    seen_through = opening.astype(np.bool_)
-    image[~seen_through] = inside[~seen_through]
+    image = _street(rng, camera, wall_m + _STREET_M, places)
+    poster_m = door_m[0] - 0.5 - _POSTER_M[0] if middle_m > 0 else door_m[1] + 0.5
+    inside = _inside(rng, camera, wall_m, places, (portrait, poster_m))
+    doorway = camera.project(_upright(*door_m, wall_m, _DOOR_HIGH_M))[:, :2]
+    opening = cv2.fillConvexPoly(np.zeros(image.shape[:2], np.uint8), np.rint(doorway).astype(np.int32), 1) > 0
+    image[~opening] = inside[~opening]
     cv2.polylines(image, [np.rint(doorway[[3, 0, 1, 2]]).astype(np.int32)], False, colour(rng), 2, cv2.LINE_AA)
     light = rng.uniform(0.6, 1.0) * (1 + rng.normal(0, 0.04, 3))
     return Room(
@@ -123,11 +107,29 @@ def draw_room(rng: np.random.Generator, size_wh: tuple[int, int], places: Sequen
         wall_m=wall_m,
         door_m=door_m,
         image=np.clip(image * light, 0, 255).astype(np.uint8),
-        opening=seen_through,
+        opening=np.asarray(opening, np.bool_),
         racks=tuple(_rack(rng, camera, x_m, wall_m, light) for x_m in _rack_places(rng, middle_m)),
         light=light,
-        poster_px=_poster_px(camera, wall_m, left_m),
+        poster_px=_poster_px(camera, wall_m, poster_m),
     )
+
+
+def _hang_camera(rng: np.random.Generator, size_wh: tuple[int, int]) -> Camera:
+    return Camera(
+        at_m=(0.0, 0.0, float(rng.uniform(2.4, 2.8))),
+        pitch_deg=float(rng.uniform(16, 21)),
+        yaw_deg=0.0,
+        lens_mm=float(rng.uniform(22, 26)),
+        size_px=size_wh,
+    )
+
+
+def _street(rng: np.random.Generator, camera: Camera, far_m: float, places: Sequence[Bytes]) -> Bytes:
+    """Draw what is seen through the door, as if there were no wall: brighter than inside."""
+    image: Bytes = np.full((camera.size_px[1], camera.size_px[0], 3), 150, np.uint8)
+    _lay(image, _floor(rng, 2 * _SIDE_M, far_m - _NEAR_M), _flat(-_SIDE_M, _SIDE_M, far_m, _NEAR_M), camera)
+    _lay(image, _wall(rng, 2 * _SIDE_M, places), _upright(-_SIDE_M, _SIDE_M, far_m, _HIGH_M), camera)
+    return np.asarray(np.clip(image * 1.2, 0, 255), np.uint8)
 
 
 def _inside(
