@@ -17,7 +17,7 @@ import argparse
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from vestibule.replay import choose_camera
 from vestibule.sources.replay import ReplaySource
 from vestibule.stages import Models, build_stages, load_models
 from vestibule.tracking import iou
-from vestibule.types import Frame, Message, Tracks
+from vestibule.types import Frame, Message, Tracks, Visit
 from vestibule_models.labels import MEMBERS, GarmentGroup
 
 ALERTED = {"Dress", "Blazer"}
@@ -83,6 +83,12 @@ class Watch:
             self.switches += self.last_track.get(person, track) != track
             self.last_track[person] = track
 
+    def note_visits(self, in_view: Sequence[int], visit_of: Callable[[int], Visit | None]) -> None:
+        """Ask for the visits of the tracks in view, and of those that are gone: some visits are told only then."""
+        for track in {*in_view, *(track for track, _ in self.matches)}:
+            if visit := visit_of(track):
+                self.visit_of[track] = visit.visit_id
+
     def visits(self) -> set[str]:
         """Return the visits that began."""
         return {message["visit_id"] for message in self.messages if message.get("type") == "new"}
@@ -113,9 +119,7 @@ def watch_replay(clip: Path, settings: config.Settings, camera_id: str | None, m
 
     def observe(frame: Frame, tracks: Tracks, _: Sequence[Message]) -> None:
         watch.see(frame.seq, tracks)
-        for track in tracks.ids.tolist():
-            if visit := stages.desk.visit_of(camera.id, track):
-                watch.visit_of[track] = visit.visit_id
+        watch.note_visits(tracks.ids.tolist(), lambda track: stages.desk.visit_of(camera.id, track))
 
     source = ReplaySource(clip, camera, 0.0)
     run_inline(source.frames(), stages, lambda m: watch.messages.append(json.loads(m.payload)), observe)

@@ -201,6 +201,16 @@ def watched(visits: Sequence[int], alerts: Sequence[tuple[int, str]]) -> object:
     return watch
 
 
+def test_a_visit_that_is_told_when_its_person_has_gone_is_theirs(held_out: Modules) -> None:
+    del held_out
+    watch = importlib.import_module("accuracy").Watch([{"role": "customer", "garments": [], "garments_unknown": []}])
+    watch.matches[7, 0] += 3
+    watch.note_visits([7], lambda _: None)
+    assert watch.owner_of_visits() == {}
+    watch.note_visits([], {7: SimpleNamespace(visit_id="late")}.get)
+    assert watch.owner_of_visits() == {"late": 0}
+
+
 def test_clips_add_up_and_shares_come_with_intervals(held_out: Modules) -> None:
     outcome = held_out.main.outcome_of(
         {
