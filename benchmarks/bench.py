@@ -32,7 +32,7 @@ def parts(folder: Path, environment: Path | None, *, quick: bool) -> dict[str, C
         "growth": lambda: growth_tables(folder, 16 if quick else 160),  # early: others leave memory behind
         "replay": lambda: sizes_table(folder, 24 if quick else 120, 1 if quick else 3),
         "rivals": lambda: rivals_table(folder, 1 if quick else 2, environment),
-        "cameras": lambda: cameras_table(folder, 2 if quick else 6, 1 if quick else STEPS[-1]),
+        "cameras": lambda: cameras_table(folder, 2 if quick else 10, 1 if quick else STEPS[-1]),
         "latency": lambda: latency_table(folder, 15 if quick else 150, 1 if quick else 3),
     }
 
