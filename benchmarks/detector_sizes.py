@@ -24,7 +24,6 @@ from vestibule import config, demo
 from vestibule.detectors import SHIPPED
 from vestibule.stages import load_models
 from vestibule_models.artifact import ZOO
-from vestibule_models.calibration import Interval
 from vestibule_models.evaluate import size_wh
 from vestibule_models.evaluate_persons import (
     LOWEST_TIMED_SCORE,
@@ -34,6 +33,7 @@ from vestibule_models.evaluate_persons import (
     network_of,
     sum_up,
 )
+from vestibule_models.garment_tables import interval
 from vestibule_models.persons_frames import EVERYDAY, FRAMES, read_sets
 from vestibule_models.persons_metrics import HEIGHTS_PX, Matched, within
 from vestibule_models.persons_sources import Photo
@@ -79,11 +79,6 @@ def cells_of(frames: list[Matched]) -> list[str]:
     """Return AP50 and recall at a precision of 0.9."""
     found = sum_up(frames)
     return [interval(found.ap50), interval(found.recall_at_p90)]
-
-
-def interval(value: Interval) -> str:
-    """Return a figure with the ends of its interval."""
-    return f"{value.value:.2f} ({value.low:.2f}-{value.high:.2f})"
 
 
 def visits_table(model: Path, sizes: Sequence[str], data: Path) -> str:

@@ -51,6 +51,7 @@ from vestibule import config
 from vestibule.stages import load_models
 from vestibule_models.artifact import ArtifactError
 from vestibule_models.calibration import wilson
+from vestibule_models.garment_tables import interval
 from vestibule_models.persons_sources import find_places, load_photos
 
 _SUMMED = COLUMNS[1:-2]
@@ -165,18 +166,10 @@ def shares(outcome: Outcome) -> tuple[str, str, str]:
     total = outcome.total
     right, found = total["alerts right"], outcome.due - total["alerts missed"]
     return (
-        share(total["counted once"], total["visitors"]),
-        share(right, right + total["wrong"]),
-        share(found, outcome.due),
+        interval(wilson(total["counted once"], total["visitors"])),
+        interval(wilson(right, right + total["wrong"])),
+        interval(wilson(found, outcome.due)),
     )
-
-
-def share(part: int, whole: int) -> str:
-    """Return a share with Wilson's 95 % interval; '-' of nothing."""
-    if not whole:
-        return "-"
-    found = wilson(part, whole)
-    return f"{found.value:.2f} ({found.low:.2f}-{found.high:.2f})"
 
 
 def variants_table(outcomes: dict[str, Outcome]) -> str:

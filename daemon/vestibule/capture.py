@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import structlog
@@ -61,7 +62,6 @@ class _Attempt:
         thread: the thread, once it is started.
         source: what it reads, if it has something open.
         due_s: until when, in monotonic seconds, the library must have returned; None outside of it.
-        is_file: whether it reads recorded video.
     """
 
     camera: CameraConfig
@@ -69,10 +69,11 @@ class _Attempt:
     thread: threading.Thread | None = None
     source: Source | None = None
     due_s: float | None = None
-    is_file: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.is_file = is_file(self.camera)
+    @cached_property
+    def is_file(self) -> bool:
+        """Whether it reads recorded video; asked for with every picture."""
+        return is_file(self.camera)
 
     @property
     def alive(self) -> bool:

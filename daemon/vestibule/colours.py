@@ -24,6 +24,13 @@ _WIDTH_SHARE = 0.6
 """The middle of the box: its sides show the background."""
 SIZE = PARTS * _BINS**3
 
+_CHEST, _LEGS = (0.2, 0.45), (0.55, 0.85)
+"""From where to where the upper and lower clothes are in the height of a box."""
+_MEDIAN_HW = (48, 24)
+"""Pixels, up to twice as many each way, that a median is taken of: of all of a large person it would be the same."""
+_TRUNK_SHARE = 0.3
+"""Of a box's width, in its middle: no arms, no background."""
+
 
 def _steps(channel: int) -> npt.NDArray[np.int16]:
     """Return what each value of a channel adds to the number of a bin, int16 (256,); all below zero if out of range."""
@@ -33,12 +40,6 @@ def _steps(channel: int) -> npt.NDArray[np.int16]:
 
 
 _STEPS = [_steps(channel) for channel in range(3)]
-_CHEST, _LEGS = (0.2, 0.45), (0.55, 0.85)
-"""From where to where the upper and lower clothes are in the height of a box."""
-_MEDIAN_HW = (48, 24)
-"""Pixels, up to twice as many each way, that a median is taken of: of all of a large person it would be the same."""
-_TRUNK_SHARE = 0.3
-"""Of a box's width, in its middle: no arms, no background."""
 
 
 def signatures(image: npt.NDArray[np.uint8], boxes_xyxy: npt.NDArray[np.float32]) -> Floats:
@@ -55,9 +56,8 @@ def signatures(image: npt.NDArray[np.uint8], boxes_xyxy: npt.NDArray[np.float32]
     for box, sample in zip(boxes_xyxy.tolist(), small, strict=True):
         _sample(image, box, sample)
     # All boxes in one go: for pixels as few as these, a call costs more than what it does.
-    lab = np.asarray(cv2.cvtColor(small.reshape(-1, columns, 3), cv2.COLOR_BGR2LAB), np.uint8).reshape(
-        number * PARTS, -1, 3
-    )
+    lab = np.asarray(cv2.cvtColor(small.reshape(-1, columns, 3), cv2.COLOR_BGR2LAB), np.uint8)
+    lab = lab.reshape(number * PARTS, -1, 3)
     bins = _STEPS[0].take(lab[..., 0]) + _STEPS[1].take(lab[..., 1]) + _STEPS[2].take(lab[..., 2])
     of_part = np.arange(number * PARTS)[:, np.newaxis] * _BINS**3
     counts = np.bincount((bins + of_part)[bins >= 0], minlength=number * SIZE).reshape(number, SIZE)
@@ -74,11 +74,15 @@ def _sample(image: npt.NDArray[np.uint8], box_xyxy: Sequence[float], out: npt.ND
     middle, half = (x0 + x1) / 2, (x1 - x0) * _WIDTH_SHARE / 2
     left, right = _span(middle - half, middle + half, width)
     top, bottom = _span(y0, y1, height)
-    # Every n-th pixel first: averaging all of a large box would cost more than the rest.
     rows, columns = _SAMPLED_HW
-    down, across = max(1, (bottom - top) // (2 * rows)), max(1, (right - left) // (2 * columns))
-    every = image[top:bottom:down, left:right:across]
+    every = _thinned(image[top:bottom, left:right], 2 * rows, 2 * columns)
     cv2.resize(every, (columns, rows), dst=out, interpolation=cv2.INTER_AREA)
+
+
+def _thinned(image: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Return every n-th pixel, so many to twice as many each way: all of a large box would cost more than the rest."""
+    height, width = image.shape[:2]
+    return image[:: max(1, height // rows), :: max(1, width // columns)]
 
 
 def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32]) -> Floats:
@@ -98,9 +102,8 @@ def clothes_lab(image: npt.NDArray[np.uint8], box_xyxy: npt.NDArray[np.float32])
     medians = []
     for begin, end in (_CHEST, _LEGS):
         top, bottom = _span(y0 + begin * (y1 - y0), y0 + end * (y1 - y0), height)
-        down, across = max(1, (bottom - top) // _MEDIAN_HW[0]), max(1, (right - left) // _MEDIAN_HW[1])
-        every = np.ascontiguousarray(image[top:bottom:down, left:right:across])
-        lab = np.asarray(cv2.cvtColor(every, cv2.COLOR_BGR2LAB), np.uint8)
+        every = _thinned(image[top:bottom, left:right], *_MEDIAN_HW)
+        lab = np.asarray(cv2.cvtColor(np.ascontiguousarray(every), cv2.COLOR_BGR2LAB), np.uint8)
         medians.append(_medians(lab) - (0, 128, 128))
     return np.concatenate(medians).astype(np.float32)
 

@@ -72,7 +72,7 @@ class Cropper:
         picture = tracks.frame.image if larger is None else larger.image
         for index, track_id in due:
             box = boxes[index] if larger is None else placed(tracks, index, before, larger).tolist()
-            quality = self._geometry(tracks, index, box)
+            quality = self._geometry(index, boxes, tracks.frame.image.shape[:2], box)
             if quality is None:
                 continue
             small = self._fitter.halved(self._cut(picture, box))  # its pixels are read only once
@@ -110,19 +110,21 @@ class Cropper:
             del self._seen_at_s[track_id]
             self._taken.pop(track_id, None)
 
-    def _geometry(self, tracks: Tracks, index: int, box: Sequence[float]) -> float | None:
+    def _geometry(
+        self, index: int, boxes: Sequence[Sequence[float]], frame_hw: tuple[int, ...], box: Sequence[float]
+    ) -> float | None:
         """Return the crop's quality, 0 to 1, or None if it is too small, cut or covered.
 
         Args:
-            tracks: who is in view.
             index: who is to be cut out.
+            boxes: of all who are in view, in the frame.
+            frame_hw: the frame's height and width.
             box: where, in the picture that is cut.
         """
         height_px = box[3] - box[1]
         if height_px < self._config.min_height_px or box[2] - box[0] < 1:
             return None
-        boxes = tracks.boxes_xyxy.tolist()
-        visible, covered = visible_share(boxes[index], tracks.frame.image.shape[:2]), covered_share(index, boxes)
+        visible, covered = visible_share(boxes[index], frame_hw), covered_share(index, boxes)
         if visible < self._config.min_visible or covered > self._config.max_overlap:
             return None
         return min(1.0, height_px / _LARGE_PX) * visible * (1 - covered)
@@ -136,9 +138,9 @@ class Cropper:
         return image[top : max(bottom, top + 1), left : max(right, left + 1)]
 
     def _fit(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Turn a BGR cut-out into the classifier's picture."""
+        """Turn a BGR cut-out, halved as far as it can be, into the classifier's picture."""
         fitted = self._rows.next()
-        self._fitter.fit(image, fitted)
+        self._fitter.fit(image, fitted, by_halves=False)  # what is left of halving lies in the fitter's own memory
         return fitted
 
 

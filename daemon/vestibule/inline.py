@@ -32,9 +32,9 @@ def run_inline(
 ) -> None:
     """Send every frame through all stages, publishing from this thread; the same frames give the same messages.
 
-    The next frames are decoded and tracked meanwhile. The clock is the frames' own. When the frames
-    end, or their source fails, what is under way is finished and published first. Claims are decided between two
-    frames, and after the last as long as `linger` returns a time, Unix seconds, and not None.
+    The next frames are decoded and tracked meanwhile. The clock is the frames' own. When the frames end, or their
+    source fails, what is under way is finished and published first. Claims are decided between two frames, and after
+    the last as long as `linger` returns a time, Unix seconds, and not None.
 
     Raises:
         SourceError: the frames ended in an error, after all of them have been dealt with.

@@ -72,11 +72,11 @@ class Motion:
                 self._before.append(past)
                 self._home = None
         self._recent.append(sight)
-        if min(len(self._recent), len(self._before)) >= _LEAST and self._is_away():
+        if len(self._recent) >= _LEAST and (home := self.home) is not None and self._is_away(home):
             self.moved_at_s = sight.at_s
 
-    def _is_away(self) -> bool:
-        now, was = _median(self._recent), _median(self._before)
+    def _is_away(self, was: Sight) -> bool:
+        now = _median(self._recent)
         far = self._static_distance * max(now.height, was.height)
         if now.cut_below or was.cut_below:
             return distance(now.head, was.head, now.aspect) >= far

@@ -7,8 +7,8 @@ publishes. Backpressure is one policy: live drops the oldest frame and counts it
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
@@ -187,7 +187,7 @@ class LivePipeline:
             if not waiting and self._captures_over.is_set():
                 break
             if frames := [frame for frame in waiting if self._counts(frame)]:
-                with _Timed(self._meter, "look"):
+                with self._timed("look"):
                     looks = self._stages.vision.look(frames, self._stages.desk.settled)
                 for tracks, crops in looks:
                     self._hand_on(tracks, crops)
@@ -236,7 +236,7 @@ class LivePipeline:
         self._health.count("crops", len(batch.crops))
         self._meter.batch(len(batch.crops))
         try:
-            with _Timed(self._meter, "classify"):
+            with self._timed("classify"):
                 readings = self._stages.classifier.classify(batch)
         except Exception:
             self._failed_in_a_row += 1
@@ -262,7 +262,7 @@ class LivePipeline:
                 self._publish(desk.finish(self._clock()))
                 return
             now_s = self._clock()
-            with _Timed(self._meter, "decide"):
+            with self._timed("decide"):
                 match item:
                     case Tracks():
                         messages = desk.see(item, now_s)
@@ -286,34 +286,25 @@ class LivePipeline:
 
     def _publish(self, messages: Sequence[Message], captured_at_s: float | None = None) -> None:
         self._health.count("messages", len(messages))
-        with _Timed(self._meter, "publish"):
+        with self._timed("publish"):
             for message in messages:
                 for sink in self._sinks:
                     sink.publish(message)
                 self._meter.published(message, None if captured_at_s is None else self._clock() - captured_at_s)
 
-    def _put(self, target: "queue.SimpleQueue[Item]", item: Item) -> None:
+    @contextmanager
+    def _timed(self, stage: Stage) -> Iterator[None]:
+        """Measure what is inside; what fails is not measured."""
+        began_s = time.perf_counter()
+        yield
+        self._meter.took(stage, time.perf_counter() - began_s)
+
+    def _put(self, target: queue.SimpleQueue[Item], item: Item) -> None:
         """Put, waiting while the next stage is busy, unless everything has failed."""
         while target.qsize() >= _QUEUE_LENGTH and not self._abort.wait(_FULL_TICK_S):
             pass
         if not self._abort.is_set():
             target.put(item)
-
-
-class _Timed:
-    """Measures how long its `with` takes; what fails is not measured."""
-
-    __slots__ = ("_began_s", "_meter", "_stage")
-
-    def __init__(self, meter: Meter, stage: Stage) -> None:
-        self._meter, self._stage, self._began_s = meter, stage, time.perf_counter()
-
-    def __enter__(self) -> None:
-        """Do nothing: time runs already."""
-
-    def __exit__(self, failed: object, *_: object) -> None:
-        if failed is None:
-            self._meter.took(self._stage, time.perf_counter() - self._began_s)
 
 
 def _captured_at_s(item: Tracks | Sequence[Reading] | Change) -> float | None:
@@ -339,10 +330,8 @@ def _with_two_streams(cameras: Sequence[CameraConfig]) -> list[CameraConfig]:
 
 def _without_picture(tracks: Tracks) -> Tracks:
     """Keep the frame's shape and let go of its pixels, which only vision needs."""
-    bare = replace(tracks.frame, image=_no_picture(tracks.frame.image.shape), detail=NoDetail())
-    return Tracks(
-        frame=bare, ids=tracks.ids, boxes_xyxy=tracks.boxes_xyxy, scores=tracks.scores, colours=tracks.colours
-    )
+    shape = tracks.frame.image.shape
+    return replace(tracks, frame=replace(tracks.frame, image=_no_picture(shape), detail=NoDetail()))
 
 
 @lru_cache(maxsize=64)

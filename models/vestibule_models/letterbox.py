@@ -65,7 +65,7 @@ def letterbox(
     height, width = image.shape[:2]
     inner_width, inner_height = inner_wh(image, spec)
     small = halved(image, (inner_width, inner_height), memory) if by_halves else image
-    left_scale = min(spec.height / height, spec.width / width) * (height / small.shape[0])
+    left_scale = _scale(image, spec) * (height / small.shape[0])
     how = cv2.INTER_AREA if left_scale < _AREA_BELOW_SCALE else cv2.INTER_LINEAR
     centred = spec.resize == "letterbox-centre"
     left = (spec.width - inner_width) // 2 if centred else 0
@@ -89,8 +89,13 @@ def letterbox(
 def inner_wh(image: Bytes, spec: InputSpec) -> tuple[int, int]:
     """Return width and height of a picture, uint8 (H, W, 3), once it is fitted into the network's input; pixels."""
     height, width = image.shape[:2]
-    scale = min(spec.height / height, spec.width / width)
+    scale = _scale(image, spec)
     return min(spec.width, max(1, round(width * scale))), min(spec.height, max(1, round(height * scale)))
+
+
+def _scale(image: Bytes, spec: InputSpec) -> float:
+    height, width = image.shape[:2]
+    return min(spec.height / float(height), spec.width / float(width))
 
 
 class Fitter:
@@ -107,16 +112,17 @@ class Fitter:
         self._bgr = np.empty((spec.height, spec.width, 3), np.uint8)  # OpenCV would copy what it is to turn in place
         self._halves = np.empty(0, np.uint8)
 
-    def fit(self, image: Bytes, out: Bytes) -> Placement:
+    def fit(self, image: Bytes, out: Bytes, *, by_halves: bool = True) -> Placement:
         """Write one picture.
 
         Args:
             image: uint8 (H, W, 3) BGR, any size from 1x1.
             out: uint8 (height, width, 3), C-contiguous.
+            by_halves: false for a picture that `halved` has returned.
         """
         canvas = self._bgr if self._spec.colour == "rgb" else out
         self._make_room(image)
-        _, placement = letterbox(image, self._spec, by_halves=True, out=canvas, memory=self._halves)
+        _, placement = letterbox(image, self._spec, by_halves=by_halves, out=canvas, memory=self._halves)
         if canvas is not out:
             cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB, dst=out)
         return placement

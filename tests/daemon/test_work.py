@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -245,6 +246,22 @@ def test_a_crop_is_a_view_until_it_is_resized_into_the_classifiers_picture(model
         assert len(found) == 1
 
     assert copied_bytes(crop) < cut_bytes / 2
+
+
+def test_the_pixels_of_a_person_are_halved_once(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the sharpness and for the classifier's picture: they are the most that a crop reads."""
+    rows: list[int] = []
+    resize = cv2.resize
+
+    def counting(image: npt.NDArray[np.uint8], *args: object, **kwargs: object) -> object:
+        rows.append(image.shape[0])
+        return resize(image, *args, **kwargs)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(cv2, "resize", counting)
+    cropper = Cropper(CroppingConfig(min_sharpness=0, margin=0), models.classifier.manifest.input)
+    assert len(cropper.crops(tracks({1: (600, 100, 1000, 1000)}, image=WIDE))) == 1
+    assert sorted(rows, reverse=True)[:2] == [900, 450]
+    assert rows.count(900) == 1
 
 
 def test_crops_are_written_where_they_are_read_from(models: Models) -> None:

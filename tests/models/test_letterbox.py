@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule_models.artifact import InputSpec
-from vestibule_models.letterbox import Fitter, as_input, letterbox
+from vestibule_models.letterbox import Fitter, as_input, halved, inner_wh, letterbox
 
 Resize = Literal["letterbox-top-left", "letterbox-centre"]
 
@@ -133,6 +133,20 @@ def test_what_is_fitted_before_leaves_no_trace(shapes: list[tuple[int, int]]) ->
         alone, where = letterbox(image, wanted, by_halves=True)
         assert (row == alone[..., ::-1]).all()
         assert placement == where
+
+
+@given(st.integers(1, 600), st.integers(1, 400))
+def test_a_picture_that_is_looked_at_before_it_is_fitted_is_halved_once(height: int, width: int) -> None:
+    """Fitting it writes nothing over it, though it lies in the memory in which `fit` halves."""
+    wanted, row = spec(), np.empty((64, 32, 3), np.uint8)
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    fitter = Fitter(wanted)
+    small = fitter.halved(image)
+    kept = small.copy()
+    assert (kept == halved(image, inner_wh(image, wanted))).all()
+    fitter.fit(small, row, by_halves=False)
+    assert (small == kept).all()
+    assert (row == letterbox(kept, wanted)[0][..., ::-1]).all()
 
 
 def test_a_network_that_scales_by_itself_takes_the_batch_as_it_is() -> None:
